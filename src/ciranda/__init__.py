@@ -1,0 +1,1 @@
+"""Ciranda takes a data or machine-learning repository from `git push` to monitored production and back."""

@@ -1,0 +1,1 @@
+"""ACCESS   users, tokens and roles."""

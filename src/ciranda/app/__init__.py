@@ -1,0 +1,1 @@
+"""APP      the composition root: opens the home, builds the rooms, wires them."""

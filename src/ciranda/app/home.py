@@ -1,0 +1,109 @@
+"""The home: where everything lies, and the one place that opens ledger and store."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ciranda.kernel import database, errors, files, migrations, sockets, store
+
+FORMAT = "ciranda.home/1\n"
+# The rooms that own tables, lowest first: the order in which their migrations run.
+ROOMS = ("kernel", "access", "versions", "pipeline", "checks", "release", "environment", "loop")
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The layout of a home (ARCHITECTURE.md §3); paths only, nothing is opened."""
+
+    root: Path
+
+    @property
+    def ledger_url(self) -> str:
+        """The address of the ledger: what `ledger.url` says, else SQLite in the home."""
+        named = self.root / "ledger.url"
+        return named.read_text().strip() if named.exists() else f"sqlite:///{self.root / 'ledger.db'}"
+
+    @property
+    def token(self) -> Path:
+        return self.root / "token"
+
+    @property
+    def store(self) -> Path:
+        return self.root / "store"
+
+    @property
+    def repositories(self) -> Path:
+        return self.root / "repositories"
+
+    @property
+    def interpreters(self) -> Path:
+        return self.root / "interpreters"
+
+    @property
+    def trees(self) -> Path:
+        return self.root / "trees"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def lines(self) -> Path:
+        return self.root / "lines"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def state(self) -> Path:
+        return self.root / "state"
+
+    @property
+    def sockets(self) -> Path:
+        """The 0700 folder of this home's sockets; short, since socket paths end at 108 bytes."""
+        return sockets.folder(self.root)
+
+
+def locate(named: str | None = None) -> Home:
+    """The home that `--home`, `$CIRANDA_HOME` or the default names; it need not exist."""
+    return Home(Path(named or os.environ.get("CIRANDA_HOME") or Path.home() / ".ciranda").expanduser().absolute())
+
+
+def create(home: Home, ledger: str | None = None) -> None:
+    """Make the folders, the format file and the tables; safe to repeat and safe to be killed in. Only `init`, `run` and `up` call it."""
+    check_format(home)
+    for folder in (home.root, home.store, home.repositories, home.interpreters, home.trees, home.runs, home.lines, home.logs, home.state):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if ledger and not ledger.startswith("sqlite:"):
+        files.write_atomic(home.root / "ledger.url", ledger.encode() + b"\n", mode=0o600)
+    if not (home.root / "format").exists():
+        with opened(home, fresh=True) as (ledger_database, _):
+            migrations.migrate(ledger_database, [f"ciranda.{room}" for room in ROOMS])
+        files.write_atomic(home.root / "format", FORMAT.encode())
+
+
+def check_format(home: Home) -> None:
+    """Refuse a home of another format; a home that does not exist yet passes."""
+    try:
+        found = (home.root / "format").read_text()
+    except FileNotFoundError:
+        return
+    if found != FORMAT:
+        raise errors.Refused(f"this home has the format {found.strip()!r}, not {FORMAT.strip()!r}", where=str(home.root), hint="use the Ciranda that made it, or another home: --home DIR")
+
+
+@contextmanager
+def opened(home: Home, *, fresh: bool = False) -> Iterator[tuple[database.Database, store.Store]]:
+    """The ledger and the store of a home, closed again at the end."""
+    if not fresh:
+        check_format(home)
+        if not (home.root / "format").exists():
+            raise errors.NotFound("there is no home here yet", where=str(home.root), hint="start one: ciranda up   or: ciranda run")
+    ledger_database = database.open(home.ledger_url, home.sockets)
+    try:
+        yield ledger_database, store.Store(home.store)
+    finally:
+        ledger_database.close()

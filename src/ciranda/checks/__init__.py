@@ -1,0 +1,1 @@
+"""TEST     policy, verdicts and the gate."""

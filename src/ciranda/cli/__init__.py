@@ -1,0 +1,1 @@
+"""FACE     the command line: parse, call one function of one room, render."""

@@ -1,0 +1,1 @@
+"""FACE     the whole loop played on real flights and judged from outside."""

@@ -1,0 +1,1 @@
+"""BUILD    graph, fingerprints, keys, cache, engine, runs, interpreters."""

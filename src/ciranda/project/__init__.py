@@ -1,0 +1,1 @@
+"""PLAN     what the team declares: ciranda.toml and configuration layers."""

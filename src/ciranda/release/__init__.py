@@ -1,0 +1,1 @@
+"""RELEASE  the manifest: what would run and nothing else."""

@@ -1,0 +1,1 @@
+"""OPERATE  keeper, supervisor, gateway, health, logs."""

@@ -1,0 +1,93 @@
+"""The port through which environments start, stop, observe and route instances; nothing above it knows a pid."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A path that an instance may see under confinement; read-only unless `writable`."""
+
+    path: Path
+    writable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSpec:
+    """Everything that decides what an instance is. Its digest is its identity; equal specifications are interchangeable."""
+
+    project: str
+    environment: str
+    service: str
+    release: str  # "r42"
+    form: Literal["predict", "command"]
+    argv: tuple[str, ...]
+    variables: dict[str, str]  # instance contract 1, without PORT or CIRANDA_SOCKET, which the supervisor adds
+    directory: Path  # the tree it runs in
+    health: str = "/"
+    drain: float = 30.0  # seconds between SIGTERM and SIGKILL
+    start_timeout: float = 60.0  # seconds to the first healthy answer
+    mounts: tuple[Mount, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One running process of a service as it is observed now."""
+
+    id: str  # "<environment>-<service>-<release>-<short uuid>"
+    spec: str  # digest of the specification
+    state: Literal["starting", "healthy", "unhealthy", "draining", "exited"]
+    started_us: int
+    address: str  # "unix:/…/12" or "tcp:127.0.0.1:41001"
+    confined: bool
+    exit: str | None = None  # "exit 1", "signal 9", "unknown"
+    in_flight: int = 0
+    log: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One release behind a route: its weight and the addresses of its instances, by instance id."""
+
+    release: str
+    weight: int
+    instances: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A prefix of the gateway and who answers there."""
+
+    project: str
+    environment: str
+    service: str
+    targets: tuple[Target, ...]
+    limits: dict[str, float] = field(default_factory=dict)  # body bytes, timeout seconds
+
+    @property
+    def prefix(self) -> str:
+        """`/flights/prod/delays`."""
+        return f"/{self.project}/{self.environment}/{self.service}"
+
+
+class Instances(Protocol):
+    """What starts, stops, observes and routes instances."""
+
+    def start(self, spec: InstanceSpec) -> str:
+        """Start one more instance of the specification; returns its id. Idempotence is the caller's: observe first."""
+
+    def stop(self, instance: str) -> None:
+        """Begin to stop: SIGTERM, `drain` seconds, SIGKILL. Returns at once; safe to repeat."""
+
+    def observe(self) -> list[Instance]:
+        """Every instance that is known, exited ones included until `forget`."""
+
+    def forget(self, instance: str) -> None:
+        """Drop an exited instance from the record."""
+
+    def route(self, project: str, environment: str, routes: list[Route]) -> None:
+        """Replace the routes of one environment; returns after the gateway took them, or raises."""
+
+    def routed(self, project: str, environment: str) -> list[Route]:
+        """The routes of one environment as the persisted table has them."""

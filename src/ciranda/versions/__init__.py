@@ -1,0 +1,1 @@
+"""CODE     repositories, trees and pushes."""

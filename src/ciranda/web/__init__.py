@@ -1,0 +1,1 @@
+"""FACE     HTTP: the API and Git."""

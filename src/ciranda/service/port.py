@@ -15,7 +15,7 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class InstanceSpec:
-    """Everything that decides what an instance is. Its digest is its identity; equal specifications are interchangeable."""
+    """Everything that decides what an instance is. Its digest is its identity; of equal ones each can replace any."""
 
     project: str
     environment: str
@@ -39,7 +39,7 @@ class Instance:
     spec: str  # digest of the specification
     state: Literal["starting", "healthy", "unhealthy", "draining", "exited"]
     started_us: int
-    address: str  # "unix:/…/12" or "tcp:127.0.0.1:41001"
+    address: str  # "unix:/…/12/http" or "tcp:127.0.0.1:41001"
     confined: bool
     exit: str | None = None  # "exit 1", "signal 9", "unknown"
     in_flight: int = 0

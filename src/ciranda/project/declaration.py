@@ -55,7 +55,7 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """Code checks: commands that run on the tree and pass with exit status 0; `when_unsure` by check name ("warn", "ask")."""
+    """Code checks: commands that run on the tree and pass with exit status 0; `when_unsure` ("warn") by check name."""
 
     code: tuple[str, ...] = ()
     timeout: float = 600.0  # seconds, each

@@ -1,1 +1,4 @@
-"""KERNEL   store, digest, database, events, tasks, lease, process, clock, errors: no DevOps word; each file could be a library of its own."""
+"""KERNEL   store, digest, database, events, tasks, lease, process, clock, errors.
+
+No DevOps word: each file could be a library of its own.
+"""

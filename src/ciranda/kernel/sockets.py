@@ -1,0 +1,68 @@
+"""Where sockets lie, and one question with one answer over them. Standard library only."""
+
+import hashlib
+import json
+import os
+import socket
+import stat
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ciranda.kernel import errors
+
+_LONGEST = 80  # bytes of a folder's path: an address ends at 107, and a socket's name needs some
+
+
+def folder(root: Path) -> Path:
+    """The private (0700) folder of the sockets of what lives at `root`, made when it is missing.
+
+    Raises errors.Refused if it belongs to somebody else.
+    """
+    name = hashlib.blake2b(os.fsencode(os.path.realpath(root)), digest_size=4).hexdigest()
+    ours = f"ciranda-{os.geteuid()}"
+    places = [os.environ.get("XDG_RUNTIME_DIR"), os.environ.get("TMPDIR"), "/tmp"]
+    base = next(
+        Path(place)
+        for place in places
+        if place and os.access(place, os.W_OK) and len(f"{place}/{ours}/{name}") <= _LONGEST
+    )
+    for path in (base / ours, base / ours / name):
+        path.mkdir(mode=0o700, exist_ok=True)
+        found = path.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            raise errors.Refused(
+                "the folder for sockets is not a private folder of yours",
+                where=str(path),
+                hint=f"look who made it: ls -ld {path}",
+            )
+    return base / ours / name
+
+
+def ask(path: Path, request: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+    """Send one JSON line over a stream socket and return the line that answers. `timeout` is in seconds, for all of it.
+
+    Raises errors.Unreachable if nobody listens, or no whole answer comes in time.
+    """
+    until = time.monotonic() + timeout
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        try:
+            connection.settimeout(timeout)
+            connection.connect(os.fspath(path))
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            answer = bytearray()
+            while not answer.endswith(b"\n"):
+                connection.settimeout(max(until - time.monotonic(), 0.001))
+                chunk = connection.recv(1 << 16)
+                if not chunk:
+                    raise errors.Unreachable(f"{path.name} went away before it answered", where=str(path))
+                answer += chunk
+        except TimeoutError as error:
+            raise errors.Unreachable(f"{path.name} did not answer within {timeout:g} s", where=str(path)) from error
+        except OSError as error:
+            raise errors.Unreachable(f"{path.name} is not there", where=str(path)) from error
+    reply = json.loads(answer)
+    if not isinstance(reply, dict):
+        raise errors.Unreachable(f"{path.name} answered what is not an answer", where=str(path))
+    return reply

@@ -1,0 +1,426 @@
+"""Objects by digest: small ones in packs, large ones as files, folders as listings of both (ARCHITECTURE.md §6).
+
+An object is durable before its digest is given to anybody (in a batch: before the batch ends), so that the ledger never
+names what a crash takes away. What is read is checked against its digest.
+"""
+
+import os
+import shutil
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from ciranda.kernel import clock, copying, digest, errors, files, pack
+from ciranda.kernel.failpoints import failpoint
+
+INLINE = 64 << 10  # bytes; a larger object is a file of its own
+_HELD = 16 << 20  # bytes that a batch keeps in memory before it writes a frame
+_STALE = 86_400.0  # seconds after which a temporary file is nobody's any more
+
+
+class _Batch(threading.local):
+    """What one thread has put and not made durable yet."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.items: dict[bytes, pack.Item] = {}
+        self.size = 0
+        self.folders: set[Path] = set()
+
+
+class Store:
+    """The objects under one root. Any number of threads and processes may use the same root."""
+
+    def __init__(self, root: Path) -> None:
+        self._objects, self._packs, self._tmp = root / "objects", root / "packs", root / "tmp"
+        self._lock = threading.RLock()
+        self._index: dict[bytes, pack.Place] = {}
+        self._spare: dict[bytes, list[pack.Place]] = {}  # further places of what is packed more than once
+        self._read: dict[str, int] = {}  # pack → up to where it is in the index
+        self._held: dict[bytes, pack.Item] = {}  # what the batches of all threads hold, readable already
+        self._own: set[bytes] = set()  # what this process made durable, or saw followed by something durable
+        self._appender: pack.Appender | None = None
+        self._batch = _Batch()
+        self._verified: set[tuple[int, int, int, int]] = set()  # device, inode, size, modified
+        self._swept = False
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Small puts of this thread inside share one fsync, done at exit; if the body raises, they are as if never put.
+
+        Raises errors.StorageFull at exit.
+        """
+        batch = self._batch
+        batch.depth += 1
+        try:
+            yield
+            if batch.depth == 1:
+                self._flush()
+        finally:
+            batch.depth -= 1
+            if batch.depth == 0:
+                self._forget()
+
+    def put(self, data: bytes) -> str:
+        """Keep bytes and return their digest. Raises errors.StorageFull."""
+        name = digest.digest("object", data)
+        with self.batch():
+            if len(data) <= INLINE:
+                self._hold(pack.Item(_raw(name), data, folder=False))
+            elif not self._has_file(name, len(data)):
+                temporary = self._temporary()
+                with self._filling(temporary):
+                    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                    try:
+                        files.write_all(descriptor, data)
+                    finally:
+                        os.close(descriptor)
+                    self._land(temporary, name)
+        return name
+
+    def put_file(self, path: Path, *, move: bool = False) -> str:
+        """Keep a file or a folder and return its digest; with `move` the path is gone afterwards, which costs no copy.
+
+        A folder keeps its regular files with their paths and whether they are executable. Raises errors.Invalid for a
+        link or a special file in it, errors.StorageFull.
+        """
+        with self.batch():
+            if path.is_dir():
+                name = self._put_folder(path, move)
+                if move:
+                    shutil.rmtree(path)
+                return name
+            return self._put_regular(path, move)
+
+    def has(self, digest: str) -> bool:
+        """Whether the object is here; it is not read."""
+        raw = _raw(digest)
+        return self._place(raw) is not None or raw in self._held or self._file(digest).exists()
+
+    def is_folder(self, digest: str) -> bool:
+        """Whether this is a folder's digest. Raises errors.NotFound."""
+        raw = _raw(digest)
+        if raw in self._held:
+            return self._held[raw].folder
+        place = self._place(raw)
+        if place is None and not self._file(digest).exists():
+            raise _missing(digest)
+        return place is not None and place.folder
+
+    def size(self, digest: str) -> int:
+        """Bytes of an object; of a folder, of all its files. Raises errors.NotFound."""
+        if self.is_folder(digest):
+            return sum(self.size(inner) for _, inner, _ in self.listing(digest))
+        raw = _raw(digest)
+        if raw in self._held:
+            return len(self._held[raw].data)
+        place = self._place(raw)
+        return place.length if place else self._file(digest).stat().st_size
+
+    def get(self, digest: str) -> bytes:
+        """The bytes of an object (of a folder: its listing), verified. Raises errors.NotFound, errors.Corrupt."""
+        raw = _raw(digest)
+        with self._lock:
+            if raw in self._held:
+                return self._held[raw].data
+        place = self._place(raw)
+        if place is not None:
+            for candidate in [place, *self._spare.get(raw, [])]:
+                data = _read(candidate)
+                if _matches(digest, data, candidate.folder):
+                    return data
+            raise _corrupt(digest, place.path)
+        path = self._file(digest)
+        try:
+            with open(path, "rb") as file:
+                data = file.read()
+                mark = _mark(os.fstat(file.fileno()))
+        except FileNotFoundError:
+            raise _missing(digest) from None
+        if mark not in self._verified:
+            if not _matches(digest, data, folder=False):
+                raise _corrupt(digest, path)
+            self._verified.add(mark)
+        return data
+
+    def listing(self, digest: str) -> list[tuple[str, str, int]]:
+        """What a folder holds: (path with `/`, digest, mode 0o644 or 0o755), sorted by path."""
+        return [(path, inner, mode) for path, inner, mode in _parse(self.get(digest))]
+
+    def export(self, digest: str, destination: Path) -> None:
+        """Make a read-only file or folder of the object, at a path that does not exist yet; whole or not at all.
+
+        By reflink, else by hard link, else by copy.
+        Raises errors.NotFound, errors.Corrupt, errors.StorageFull, FileExistsError.
+        """
+        if os.path.lexists(destination):
+            raise FileExistsError(destination)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        temporary = destination.with_name(f".{destination.name}.{os.urandom(4).hex()}.tmp")
+        with files.room(destination.parent):
+            try:
+                if self.is_folder(digest):
+                    temporary.mkdir()
+                    for path, inner, mode in self.listing(digest):
+                        target = temporary / path
+                        target.parent.mkdir(parents=True, exist_ok=True)
+                        self._export_file(inner, target, executable=bool(mode & 0o100))
+                else:
+                    self._export_file(digest, temporary, executable=False)
+                failpoint("store.export.filled")
+                os.rename(temporary, destination)
+            except BaseException:
+                shutil.rmtree(temporary, ignore_errors=True)
+                with suppress(FileNotFoundError, IsADirectoryError):
+                    os.unlink(temporary)
+                raise
+        failpoint("store.export.renamed")
+
+    def discard(self, digest: str) -> None:
+        """Forget an object that was found corrupt: it counts as missing here, and putting it again makes it whole."""
+        raw = _raw(digest)
+        with self._lock:
+            self._index.pop(raw, None)
+            self._spare.pop(raw, None)
+            self._own.discard(raw)
+        with suppress(FileNotFoundError):
+            os.unlink(self._file(digest))
+
+    # ── putting ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _put_folder(self, root: Path, move: bool) -> str:
+        listing = []
+        for path, mode in sorted(_walk(root)):
+            listing.append([path, self._put_regular(root / path, move), mode])
+        data = digest.canonical(listing)
+        name = digest.digest("folder", data)
+        self._hold(pack.Item(_raw(name), data, folder=True))
+        return name
+
+    def _put_regular(self, path: Path, move: bool) -> str:
+        size = path.stat().st_size
+        if size <= INLINE:
+            name = self.put(path.read_bytes())
+            if move:
+                path.unlink()
+            return name
+        if not move:
+            name = digest.of_file(path)
+            if self._has_file(name, size):
+                return name
+        temporary = self._temporary()
+        with self._filling(temporary):
+            copying.take(path, temporary, move=move)
+            name = digest.of_file(temporary)  # of what was taken: the path may be written to at any time
+            if temporary.stat().st_size <= INLINE:
+                self.put(temporary.read_bytes())
+                temporary.unlink()
+            elif self._has_file(name, temporary.stat().st_size):
+                temporary.unlink()
+            else:
+                self._land(temporary, name)
+        return name
+
+    def _has_file(self, name: str, size: int) -> bool:
+        """Whether a large object is here as a whole; its name is made durable with this batch, whoever wrote it."""
+        path = self._file(name)
+        try:
+            found = path.stat().st_size == size
+        except FileNotFoundError:
+            return False
+        if found:
+            self._batch.folders.add(path.parent)
+        return found
+
+    def _temporary(self) -> Path:
+        with files.room(self._tmp.parent):
+            self._tmp.mkdir(parents=True, exist_ok=True)
+            if not self._swept:
+                self._swept = True
+                for entry in os.scandir(self._tmp):
+                    with suppress(FileNotFoundError):
+                        if entry.stat(follow_symlinks=False).st_mtime < time.time() - _STALE:
+                            os.unlink(entry)
+        return self._tmp / clock.uuid7()
+
+    @contextmanager
+    def _filling(self, temporary: Path) -> Iterator[None]:
+        with files.room(self._tmp.parent):
+            try:
+                yield
+            except BaseException:
+                with suppress(FileNotFoundError):
+                    temporary.unlink()
+                raise
+
+    def _land(self, temporary: Path, name: str) -> None:
+        """Make a filled temporary file the object; its name is durable when the batch ends."""
+        failpoint("store.object.written")
+        path = self._file(name)
+        descriptor = os.open(temporary, os.O_RDONLY)
+        try:
+            os.fchmod(descriptor, 0o444)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        failpoint("store.object.synced")
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._batch.folders.update((self._objects, self._objects.parent))
+        os.rename(temporary, path)
+        failpoint("store.object.renamed")
+        self._batch.folders.add(path.parent)
+
+    def _hold(self, item: pack.Item) -> None:
+        batch = self._batch
+        with self._lock:
+            if item.digest in self._own or item.digest in batch.items:
+                return
+            batch.items[item.digest] = item
+            self._held[item.digest] = item
+        batch.size += len(item.data)
+        if batch.size > _HELD:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Make what this thread holds durable."""
+        batch = self._batch
+        with files.room(self._packs.parent):
+            if batch.items:
+                with self._lock:
+                    if self._appender is None or self._appender.is_full:
+                        self._packs.mkdir(parents=True, exist_ok=True)
+                        self._appender = pack.appender(self._packs)
+                        self._refresh()
+                    for raw, place in self._appender.append(list(batch.items.values())):
+                        self._index[raw] = place
+                        self._own.add(raw)
+                    self._read[self._appender.path.name] = self._appender.end
+                    self._forget_items()
+            for folder in batch.folders:
+                files.sync_folder(folder)
+            batch.folders.clear()
+
+    def _forget(self) -> None:
+        with self._lock:
+            self._forget_items()
+        self._batch.folders.clear()
+
+    def _forget_items(self) -> None:
+        for raw in self._batch.items:
+            self._held.pop(raw, None)
+        self._batch.items.clear()
+        self._batch.size = 0
+
+    # ── finding ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _file(self, name: str) -> Path:
+        return self._objects / name[3:5] / name[5:]
+
+    def _place(self, raw: bytes) -> pack.Place | None:
+        """Where a packed object lies; packs are looked at again when it is not known."""
+        found = self._index.get(raw)
+        if found is None and raw not in self._held:
+            with self._lock:
+                self._refresh()
+                found = self._index.get(raw)
+        return found
+
+    def _refresh(self) -> None:
+        """Read what has been appended to the packs since the last look."""
+        try:
+            entries = sorted(os.scandir(self._packs), key=lambda entry: entry.name)
+        except FileNotFoundError:
+            return
+        for entry in entries:
+            start = self._read.get(entry.name, 0)
+            if entry.stat().st_size <= start or not entry.name.endswith(".pack"):
+                continue
+            found, self._read[entry.name] = pack.read(self._packs / entry.name, start)
+            for raw, place in found:
+                if raw in self._index:
+                    self._spare.setdefault(raw, []).append(place)
+                else:
+                    self._index[raw] = place
+
+    def _export_file(self, name: str, target: Path, *, executable: bool) -> None:
+        raw = _raw(name)
+        mode = 0o555 if executable else 0o444
+        if raw in self._held or self._place(raw) is not None:
+            descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                files.write_all(descriptor, self.get(name))
+                os.fchmod(descriptor, mode)
+            finally:
+                os.close(descriptor)
+            return
+        source = self._file(name)
+        self._verify(name, source)
+        copying.give(source, target, mode)
+
+    def _verify(self, name: str, path: Path) -> None:
+        """Read a large object once a process and inode."""
+        try:
+            mark = _mark(path.stat())
+        except FileNotFoundError:
+            raise _missing(name) from None
+        if mark not in self._verified:
+            if digest.of_file(path) != name:
+                raise _corrupt(name, path)
+            self._verified.add(mark)
+
+
+def _walk(root: Path) -> Iterator[tuple[str, int]]:
+    """The regular files under a folder as (path with `/`, mode). Raises errors.Invalid for anything else there."""
+    for folder, inner, names in os.walk(root):
+        for name in [*names, *(name for name in inner if os.path.islink(os.path.join(folder, name)))]:
+            path = Path(folder, name)
+            mode = path.lstat().st_mode
+            if not stat.S_ISREG(mode):
+                raise errors.Invalid("only regular files can be kept, no links and no special files", where=str(path))
+            relative = path.relative_to(root).as_posix()
+            try:
+                relative.encode()
+            except UnicodeEncodeError:
+                raise errors.Invalid("a file's name must be UTF-8", where=ascii(str(path))) from None
+            yield relative, 0o755 if mode & 0o100 else 0o644
+
+
+def _raw(name: str) -> bytes:
+    if not digest.is_digest(name):
+        raise errors.Invalid(f"{name!r} is not a digest", hint="a digest is b3: and 64 hexadecimal digits")
+    return bytes.fromhex(name[3:])
+
+
+def _parse(listing: bytes) -> Any:
+    return digest.parse(listing)
+
+
+def _read(place: pack.Place) -> bytes:
+    try:
+        with open(place.path, "rb", buffering=0) as file:
+            return os.pread(file.fileno(), place.length, place.offset)
+    except FileNotFoundError:
+        return b""
+
+
+def _matches(name: str, data: bytes, folder: bool) -> bool:
+    return digest.digest("folder" if folder else "object", data) == name
+
+
+def _mark(found: os.stat_result) -> tuple[int, int, int, int]:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _missing(name: str) -> errors.NotFound:
+    return errors.NotFound(f"the object {name} is not in the store", hint="make it anew: ciranda run")
+
+
+def _corrupt(name: str, path: Path) -> errors.Corrupt:
+    return errors.Corrupt(
+        f"the object {name} is not what was stored", where=str(path), hint="make it anew: ciranda run"
+    )

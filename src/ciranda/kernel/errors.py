@@ -22,7 +22,7 @@ class CirandaError(Exception):
     exit_code = 1
 
     def __init__(self, message: str | None = None, *, where: str = "", hint: str = "") -> None:
-        """`message`: what happened (left out: the class's docstring); `where`: file, line or object; `hint`: the next command."""
+        """`message`: what happened (left out: the docstring); `where`: file, line, object; `hint`: the next command."""
         super().__init__(message or (type(self).__doc__ or "").partition("\n")[0].rstrip("."))
         self.where = where
         self.hint = hint

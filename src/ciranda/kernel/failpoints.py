@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 # Every point there is. A point is added here in the commit that adds its call.
 NAMES = frozenset(
     {
+        "access.token.written",
         "files.written",
         "files.synced",
         "files.renamed",

@@ -1,0 +1,259 @@
+"""The decision of a reconcile: from what is observed to what to do now. Pure and level-triggered: whatever happened
+before, the same observation gives the same actions, and repeating observe, decide, act converges.
+
+What it never does: route to an instance that is not healthy while a healthy one of a release that was live is there,
+stop an instance that the routes table names, or make a target live before it has answered for two seconds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ciranda.environment.observed import (
+    SECOND,
+    Action,
+    Decision,
+    Exit,
+    Forget,
+    Goal,
+    MarkFailed,
+    MarkReached,
+    MarkRouted,
+    Observed,
+    Part,
+    Prepare,
+    PutVerify,
+    RecordExit,
+    Seen,
+    SetRoutes,
+    Start,
+    Stop,
+    Wanted,
+)
+from ciranda.service import port
+
+SETTLE_US = 2 * SECOND  # a target is watched so long after the swap before it counts as reached
+STANDBY_US = 600 * SECOND  # what leaves stays warm so long
+MEMORY_US = 600 * SECOND  # crashes older than this no longer slow a restart
+HUNG_US = 30 * SECOND  # an instance that is unhealthy so long is replaced
+CRASHES = 3  # so many exits of one service fail a target
+FIRST_DELAY_US = SECOND // 4  # before the first restart; doubles with each further crash
+LONGEST_DELAY_US = 30 * SECOND
+
+
+def decide(seen: Observed) -> Decision:
+    """What to do now, in this order."""
+    seen = replace(seen, exits=seen.exits + _fresh_exits(seen))
+    reason = failure(seen)
+    goal = seen.target if reason is None else None
+    routes = desired(seen, goal)
+    in_place = routes == seen.routes
+    actions: list[Action] = []
+    if not in_place:
+        actions.append(SetRoutes(routes, _why(seen, goal, reason)))
+    if seen.target is not None and reason is not None:
+        actions.append(MarkFailed(seen.target.wanted.revision, reason))
+    actions += [_account(one) for one in seen.instances if one.state == "exited"]
+    if goal is not None:
+        actions += _advance(seen, goal, in_place)
+    actions += _starts(seen, goal)
+    actions += _stops(seen, goal, routes)
+    return Decision(tuple(actions), settled=not actions and goal is None and _calm(seen))
+
+
+def failure(seen: Observed) -> str | None:
+    """Why the target cannot become live; None while it still may."""
+    goal = seen.target
+    if goal is None:
+        return None
+    if goal.verify == "failed":
+        return goal.message or "its verification failed"
+    for part in goal.wanted.parts:
+        reason = _failure_of(seen, goal, part)
+        if reason:
+            return reason
+    return None
+
+
+def desired(seen: Observed, goal: Goal | None) -> tuple[port.Route, ...]:
+    """The routes that should be in force: the target's once all its instances are healthy, else what is live's."""
+    aim = goal.wanted if goal is not None and _in_force(seen, goal) else seen.live
+    if aim is None:
+        return ()
+    return tuple(_route(seen, aim, part) for part in sorted(aim.parts, key=lambda part: part.service))
+
+
+def restart_us(exits: Sequence[Exit], spec: str) -> int:
+    """When an instance of a specification may be started again, by its crashes of the last ten minutes."""
+    times = [one.at_us for one in exits if one.spec == spec]
+    if not times:
+        return 0
+    return max(times) + min(FIRST_DELAY_US << min(len(times) - 1, 16), LONGEST_DELAY_US)
+
+
+def _failure_of(seen: Observed, goal: Goal, part: Part) -> str | None:
+    crashes = [one for one in seen.exits if one.spec == part.digest and one.at_us >= goal.created_us]
+    mine = [one for one in seen.instances if one.running and one.spec == part.digest]
+    patience_us = int(part.spec.start_timeout * SECOND)
+    if goal.routed_us is not None:
+        early = [one for one in crashes if 0 <= one.at_us - goal.routed_us < SETTLE_US]
+        if early:
+            after = (early[0].at_us - goal.routed_us) / SECOND
+            return f"{part.service} died {after:.1f} s after it was routed ({early[0].exit})"
+        if not any(one.healthy for one in mine):
+            return f"{part.service} had no healthy instance left after it was routed"
+    if len(crashes) >= CRASHES:
+        return f"{part.service} exited {len(crashes)} times ({crashes[-1].exit})"
+    for one in mine:
+        since_us = max(one.started_us, goal.created_us)
+        if goal.routed_us is not None and one.unhealthy_us is not None:
+            since_us = max(since_us, one.unhealthy_us)
+        if not one.healthy and seen.now_us - since_us > patience_us:
+            return f"{part.service} was not healthy within {part.spec.start_timeout:g} s"
+    return None
+
+
+def _fresh_exits(seen: Observed) -> tuple[Exit, ...]:
+    known = {one.instance for one in seen.exits}
+    return tuple(
+        Exit(one.id, one.spec, seen.now_us, one.exit or "unknown")
+        for one in seen.instances
+        if one.state == "exited" and not one.asked and one.id not in known
+    )
+
+
+def _account(one: Seen) -> Action:
+    if one.asked:
+        return Forget(one.id)
+    return RecordExit(one.id, one.spec, one.service, one.release, one.started_us, one.exit or "unknown")
+
+
+def _in_force(seen: Observed, goal: Goal) -> bool:
+    return goal.routed_us is not None or _ready(seen, goal.wanted)
+
+
+def _ready(seen: Observed, wanted: Wanted) -> bool:
+    return all(len(_healthy(seen, part.digest)) >= part.count for part in wanted.parts)
+
+
+def _healthy(seen: Observed, spec: str) -> list[Seen]:
+    return [one for one in seen.instances if one.healthy and one.spec == spec]
+
+
+def _route(seen: Observed, aim: Wanted, part: Part) -> port.Route:
+    now = _routed(seen, part.service)
+    chosen = sorted(_healthy(seen, part.digest), key=lambda one: (one.id not in now, one.started_us, one.id))
+    chosen = chosen[: part.count] or _instead(seen, part, now)
+    release = chosen[0].release if chosen else aim.release
+    addresses = {one.id: one.address for one in chosen if one.release == release}
+    target = port.Target(release, 100, addresses)
+    return port.Route(seen.project, seen.environment, part.service, (target,))
+
+
+def _instead(seen: Observed, part: Part, routed: frozenset[str]) -> list[Seen]:
+    """Who answers for a service none of whose own instances is healthy: health outranks role."""
+    there = [one for one in seen.instances if one.running and one.service == part.service]
+    still = [one for one in there if one.healthy and one.id in routed]
+    if still:
+        return still
+    for wanted in (*([seen.live] if seen.live else []), *(one.wanted for one in seen.standby)):
+        other = wanted.part(part.service)
+        found = _healthy(seen, other.digest) if other else []
+        if found:
+            return found
+    return [one for one in there if one.id in routed]
+
+
+def _routed(seen: Observed, service: str | None = None) -> frozenset[str]:
+    return frozenset(
+        instance
+        for route in seen.routes
+        if service is None or route.service == service
+        for target in route.targets
+        for instance in target.instances
+    )
+
+
+def _why(seen: Observed, goal: Goal | None, reason: str | None) -> str:
+    if reason is not None:
+        return f"back: {reason}"
+    if goal is not None and _in_force(seen, goal):
+        return f"to {goal.wanted.release}"
+    return "repair"
+
+
+def _advance(seen: Observed, goal: Goal, in_place: bool) -> list[Action]:
+    """What the target's progress asks for, beside starting its instances."""
+    if not _in_force(seen, goal):
+        return []
+    revision = goal.wanted.revision
+    if goal.routed_us is None:
+        return [MarkRouted(revision)]
+    if goal.verify == "absent":
+        return [PutVerify(revision)]
+    watched = not goal.wanted.parts or seen.now_us - goal.routed_us >= SETTLE_US
+    if watched and in_place and goal.verify in ("none", "passed") and _ready(seen, goal.wanted):
+        return [MarkReached(revision)]
+    return []
+
+
+def _needed(seen: Observed, goal: Goal | None) -> dict[str, tuple[Wanted, Part]]:
+    """By specification: what must run, for the target and for what is live."""
+    needed: dict[str, tuple[Wanted, Part]] = {}
+    for wanted in [*([goal.wanted] if goal else []), *([seen.live] if seen.live else [])]:
+        for part in wanted.parts:
+            if part.digest not in needed or needed[part.digest][1].count < part.count:
+                needed[part.digest] = (wanted, part)
+    return needed
+
+
+def _starts(seen: Observed, goal: Goal | None) -> list[Action]:
+    actions: list[Action] = []
+    for digest, (wanted, part) in _needed(seen, goal).items():
+        mine = [one for one in seen.instances if one.running and one.spec == digest and not _hung(seen, one, part)]
+        missing = part.count - len(mine)
+        if missing <= 0 or seen.now_us < restart_us(seen.exits, digest):
+            continue
+        if not wanted.prepared and Prepare(wanted.revision) not in actions:
+            actions.append(Prepare(wanted.revision))
+        actions += [Start(part.spec, digest)] * missing
+    return actions
+
+
+def _stops(seen: Observed, goal: Goal | None, routes: tuple[port.Route, ...]) -> list[Action]:
+    """Whoever is nobody's, too many, hung or asked already; never one that the table names, now or next."""
+    parts = {digest: part for digest, (_, part) in _needed(seen, goal).items()}
+    counts = {digest: part.count for digest, part in parts.items()}
+    for standby in seen.standby:
+        for part in standby.wanted.parts if seen.now_us < standby.until_us and not seen.memory_short else ():
+            parts.setdefault(part.digest, part)
+            counts[part.digest] = max(counts.get(part.digest, 0), part.count)
+    named = _routed(seen) | _routed(replace(seen, routes=routes))
+    actions: list[Action] = []
+    for one in seen.instances:
+        if one.asked and one.state in ("starting", "healthy", "unhealthy"):
+            actions.append(Stop(one.id, one.spec, one.started_us, "it was asked to"))
+    groups: dict[str, list[Seen]] = {}
+    for one in seen.instances:
+        if one.running:
+            groups.setdefault(one.spec, []).append(one)
+    for digest, group in groups.items():
+        part_of = parts.get(digest)
+        hung = {one.id for one in group if part_of is not None and _hung(seen, one, part_of)}
+        group.sort(key=lambda one: (one.id not in named, one.id in hung, not one.healthy, one.started_us, one.id))
+        keep = counts.get(digest, 0)
+        for place, one in enumerate(group):
+            if (place >= keep or one.id in hung) and one.id not in named:
+                why = "it hangs" if one.id in hung else "there is one too many" if keep else "nothing needs it"
+                actions.append(Stop(one.id, one.spec, one.started_us, why))
+    return actions
+
+
+def _hung(seen: Observed, one: Seen, part: Part) -> bool:
+    if one.state == "unhealthy":
+        return one.unhealthy_us is not None and seen.now_us - one.unhealthy_us > HUNG_US
+    return one.state == "starting" and seen.now_us - one.started_us > int(part.spec.start_timeout * SECOND)
+
+
+def _calm(seen: Observed) -> bool:
+    healthy = all(one.healthy for one in seen.instances)
+    return healthy and (seen.live is None or _ready(seen, seen.live))

@@ -1,0 +1,189 @@
+"""Manifest 1: what would run and nothing else. No times, numbers, hosts or verdicts: equal content is one release.
+
+The assets of a manifest are those that its services use: what only made them is told by the run that made the release.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ciranda.kernel import digest, errors
+from ciranda.pipeline import records
+from ciranda.project import declaration
+
+FORMAT = "ciranda.release/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """The version of an asset that a release runs with."""
+
+    digest: str
+    key: str
+    codec: str
+    kind: records.Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service as a release runs it; `instances` is what was declared, an environment may say otherwise."""
+
+    form: Literal["predict", "command"]
+    run: str
+    uses: tuple[str, ...]
+    instances: int
+    health: str
+    drain: float  # seconds
+    start_timeout: float  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A declared configuration value: its type and what it is where no layer says otherwise."""
+
+    type: str
+    default: declaration.Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What the commit says of an environment: its place in the chain, its layer of configuration, its verification."""
+
+    after: str | None
+    values: dict[str, declaration.Scalar]
+    verify: tuple[str, ...]
+    verify_timeout: float  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A release's content. `commit` and `tree` are Git's, `interpreter` and `policy` (the gate's rules) are digests."""
+
+    project: str
+    commit: str
+    tree: str
+    interpreter: str
+    parameters: dict[str, Any]
+    assets: dict[str, Asset]
+    services: dict[str, Service]
+    settings: dict[str, Setting]
+    environments: dict[str, Environment]  # in promotion order
+    policy: str
+
+    def document(self) -> dict[str, Any]:
+        """The manifest as JSON values."""
+        return {
+            "format": FORMAT,
+            "project": self.project,
+            "commit": self.commit,
+            "tree": self.tree,
+            "interpreter": self.interpreter,
+            "parameters": self.parameters,
+            "assets": {name: _values(asset) for name, asset in self.assets.items()},
+            "services": {name: _values(service) for name, service in self.services.items()},
+            "jobs": {},
+            "config": {
+                "settings": {name: _values(setting) for name, setting in self.settings.items()},
+                "environments": {name: _values(place) for name, place in self.environments.items()},
+                "chain": list(self.environments),
+            },
+            "infra": {},
+            "policy": self.policy,
+        }
+
+    @property
+    def digest(self) -> str:
+        """The release's identity."""
+        return digest.of("manifest", self.document())
+
+    @property
+    def data(self) -> bytes:
+        """The canonical bytes, as the store keeps them."""
+        return digest.canonical(self.document())
+
+
+def build(
+    project: declaration.Project,
+    *,
+    commit: str,
+    tree: str,
+    interpreter: str,
+    parameters: Mapping[str, Any],
+    assets: Mapping[str, records.Version],
+    policy: str,
+) -> Manifest:
+    """The manifest of a judged commit. `assets` are what its run made; only those that services use are kept.
+
+    Raises errors.Invalid when a service uses an asset that the run did not make.
+    """
+    used: dict[str, Asset] = {}
+    for service in project.services:
+        for name in service.uses:
+            version = assets.get(name)
+            if version is None:
+                raise errors.Invalid(
+                    f'services.{service.name}.uses names "{name}", which the run did not make',
+                    where=f"ciranda.toml:{service.line}" if service.line else "ciranda.toml",
+                    hint="what there is: ciranda show",
+                )
+            used[name] = Asset(version.digest, version.key, version.codec, version.kind)
+    return Manifest(
+        project=project.name,
+        commit=commit,
+        tree=tree,
+        interpreter=interpreter,
+        parameters=dict(parameters),
+        assets=used,
+        services={
+            service.name: Service(
+                form=service.form,
+                run=service.run,
+                uses=tuple(service.uses),
+                instances=service.instances,
+                health=service.health,
+                drain=float(service.drain),
+                start_timeout=float(service.start_timeout),
+            )
+            for service in project.services
+        },
+        settings={setting.name: Setting(setting.type, setting.default) for setting in project.settings},
+        environments={
+            place.name: Environment(place.after, dict(place.config), tuple(place.verify), float(place.verify_timeout))
+            for place in project.environments
+        },
+        policy=policy,
+    )
+
+
+def read(data: bytes) -> Manifest:
+    """The manifest whose canonical bytes these are. Raises errors.Invalid for another format."""
+    found = digest.parse(data)
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise errors.Invalid(
+            "this is not a release manifest that this Ciranda reads", hint="use the Ciranda that made it"
+        )
+    config = found["config"]
+    return Manifest(
+        project=found["project"],
+        commit=found["commit"],
+        tree=found["tree"],
+        interpreter=found["interpreter"],
+        parameters=found["parameters"],
+        assets={name: Asset(**asset) for name, asset in found["assets"].items()},
+        services={
+            name: Service(**service | {"uses": tuple(service["uses"])}) for name, service in found["services"].items()
+        },
+        settings={name: Setting(**setting) for name, setting in config["settings"].items()},
+        environments={
+            name: Environment(**place | {"verify": tuple(place["verify"])})
+            for name, place in ((name, config["environments"][name]) for name in config["chain"])
+        },
+        policy=found["policy"],
+    )
+
+
+def _values(record: Asset | Service | Setting | Environment) -> dict[str, Any]:
+    return {
+        name: list(value) if isinstance(value := getattr(record, name), tuple) else value
+        for name in record.__dataclass_fields__
+    }

@@ -1,5 +1,6 @@
 """The home: where everything lies, and the one place that opens ledger and store."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,7 +76,17 @@ def locate(named: str | None = None) -> Home:
 def create(home: Home, ledger: str | None = None) -> None:
     """Make the folders, the format file and the tables; safe to repeat and safe to be killed in. Only `init`, `run` and `up` call it."""
     check_format(home)
-    for folder in (home.root, home.store, home.repositories, home.interpreters, home.trees, home.runs, home.lines, home.logs, home.state):
+    for folder in (
+        home.root,
+        home.store,
+        home.repositories,
+        home.interpreters,
+        home.trees,
+        home.runs,
+        home.lines,
+        home.logs,
+        home.state,
+    ):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if ledger and not ledger.startswith("sqlite:"):
         files.write_atomic(home.root / "ledger.url", ledger.encode() + b"\n", mode=0o600)
@@ -92,7 +103,11 @@ def check_format(home: Home) -> None:
     except FileNotFoundError:
         return
     if found != FORMAT:
-        raise errors.Refused(f"this home has the format {found.strip()!r}, not {FORMAT.strip()!r}", where=str(home.root), hint="use the Ciranda that made it, or another home: --home DIR")
+        raise errors.Refused(
+            f"this home has the format {found.strip()!r}, not {FORMAT.strip()!r}",
+            where=str(home.root),
+            hint="use the Ciranda that made it, or another home: --home DIR",
+        )
 
 
 @contextmanager
@@ -101,9 +116,21 @@ def opened(home: Home, *, fresh: bool = False) -> Iterator[tuple[database.Databa
     if not fresh:
         check_format(home)
         if not (home.root / "format").exists():
-            raise errors.NotFound("there is no home here yet", where=str(home.root), hint="start one: ciranda up   or: ciranda run")
+            raise errors.NotFound(
+                "there is no home here yet", where=str(home.root), hint="start one: ciranda up   or: ciranda run"
+            )
     ledger_database = database.open(home.ledger_url, home.sockets)
     try:
         yield ledger_database, store.Store(home.store)
     finally:
         ledger_database.close()
+
+
+def gateway(home: Home) -> str:
+    """The gateway's address as people write it, from what `up` wrote. Raises errors.Unreachable when nothing was ever up here."""
+    try:
+        return str(json.loads((home.state / "server.json").read_text())["gateway"])
+    except FileNotFoundError:
+        raise errors.Unreachable(
+            "no server has run here yet", where=str(home.root), hint="start one: ciranda up"
+        ) from None

@@ -1,0 +1,159 @@
+"""The runner: claims tasks from the ledger and starts a process for each, which ends with it.
+
+`python -I -m ciranda.app.runner --home DIR` is the keeper's child; `… --task` reads one claimed task from standard input and does it.
+"""
+
+import argparse
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+from ciranda.app import home as homes
+from ciranda.kernel import database, errors, process, store, tasks
+from ciranda.loop import judge, places, verify
+
+LEASE = 6.0  # seconds: how long a task waits after its runner was killed
+ATTEMPTS = 3  # a task whose process dies this often is given up
+SLOTS = 2  # tasks at once
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+class Handler(Protocol):
+    """What does the tasks of one kind; both end the task in the transaction that records what came of it."""
+
+    def perform(self, task: tasks.Task, workshop: places.Workshop) -> None:
+        """Do it."""
+
+    def give_up(self, task: tasks.Task, workshop: places.Workshop, reason: str) -> None:
+        """Record that it cannot be done."""
+
+
+HANDLERS: Mapping[str, Handler] = {"judge": judge, "verify": verify}
+
+
+@dataclass(slots=True)
+class Running:
+    """A task that a process of ours is doing."""
+
+    task: tasks.Task
+    child: subprocess.Popen[bytes]
+    renewed: float
+
+
+def workshop(home: homes.Home, opened: database.Database, kept: store.Store) -> places.Workshop:
+    """What tasks work with."""
+    return places.Workshop(
+        database=opened, store=kept, repositories=home.repositories, lines=home.lines, interpreters=home.interpreters,
+        runs=home.runs, trees=home.trees, home=home.root, gateway=lambda: homes.gateway(home),
+    )  # fmt: skip
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Be the runner, or do one task."""
+    parser = argparse.ArgumentParser(prog="ciranda.app.runner")
+    parser.add_argument("--home", required=True)
+    parser.add_argument("--task", action="store_true")
+    parsed = parser.parse_args(arguments)
+    home = homes.locate(parsed.home)
+    with homes.opened(home) as (opened, kept):
+        if parsed.task:
+            return perform(workshop(home, opened, kept))
+        return serve(home, opened, workshop(home, opened, kept))
+
+
+def perform(bench: places.Workshop) -> int:
+    """Do the task on standard input, and die with the runner."""
+    _die_with_parent()
+    task = tasks.Task(**json.load(sys.stdin))
+    handler = HANDLERS[task.kind]
+    try:
+        handler.perform(task, bench)
+    except errors.Fenced:
+        return 0  # somebody else has it now; nothing of ours was recorded
+    except errors.CirandaError as error:
+        print(f"{task.kind} {task.subject}: {error}", file=sys.stderr)  # noqa: T201 - the runner's own log
+        handler.give_up(task, bench, " ".join(part for part in (error.where, str(error)) if part))
+    return 0
+
+
+def serve(home: homes.Home, opened: database.Database, bench: places.Workshop) -> int:
+    """Claim and start tasks until SIGTERM; what is under way then is ended and taken up again by the next runner."""
+    stopping = threading.Event()
+    waiter = opened.waiter()
+
+    def stop(*_: object) -> None:
+        stopping.set()
+        waiter.wake()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    identity = process.of(os.getpid())
+    assert identity is not None
+    worker = f"{identity.pid}:{identity.start}:{identity.boot[:8]}"
+    running: list[Running] = []
+    try:
+        while not stopping.is_set():
+            running = [one for one in running if not _ended(one, opened, bench)]
+            tasks.release_expired(opened)
+            while len(running) < SLOTS and (
+                task := tasks.claim(opened, worker=worker, kinds=list(HANDLERS), lease=LEASE)
+            ):
+                running.append(Running(task, _start(home, task), time.monotonic()))
+            waiter.wait(0.1 if running else 1.0)
+    finally:
+        for one in running:
+            one.child.terminate()
+        for one in running:
+            one.child.wait()
+            tasks.renew(opened, one.task, 0.0)
+        waiter.close()
+    return 0
+
+
+def _start(home: homes.Home, task: tasks.Task) -> subprocess.Popen[bytes]:
+    argv = [sys.executable, "-I", "-m", "ciranda.app.runner", "--home", str(home.root), "--task"]
+    child = subprocess.Popen(argv, stdin=subprocess.PIPE)
+    assert child.stdin is not None
+    try:
+        child.stdin.write(json.dumps(asdict(task)).encode())
+        child.stdin.close()
+    except BrokenPipeError:
+        pass  # it died already: `_ended` sees it
+    return child
+
+
+def _ended(one: Running, opened: database.Database, bench: places.Workshop) -> bool:
+    """Whether the process of a task has ended; keeps its lease until then, and decides what becomes of a task that it left undone."""
+    if one.child.poll() is None:
+        if time.monotonic() - one.renewed > LEASE / 3:
+            one.renewed = time.monotonic()
+            if not tasks.renew(opened, one.task, LEASE):
+                one.child.kill()
+        return False
+    if tasks.get(opened, one.task.id).state == "claimed":
+        if one.task.attempts >= ATTEMPTS:
+            HANDLERS[one.task.kind].give_up(
+                one.task, bench, f"its process died {one.task.attempts} times; see logs/runner.log"
+            )
+        else:
+            tasks.renew(opened, one.task, 0.0)
+    return True
+
+
+def _die_with_parent() -> None:
+    """A task's process ends with its runner, however that ends (prctl(2), Linux)."""
+    parent = os.getppid()
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL) == 0 and os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,237 @@
+"""The loop: moves every unsettled change one step on, from recorded facts alone, so that it may be killed anywhere and goes on."""
+
+import sys
+import threading
+
+from ciranda.environment import revisions
+from ciranda.kernel import errors, failpoints, tasks
+from ciranda.kernel.database import Database, Transaction
+from ciranda.loop import changes, contents, deliver, tell, wording
+from ciranda.loop.changes import NOTHING, Change
+from ciranda.loop.places import Workshop
+from ciranda.release import manifest, releases
+from ciranda.versions import repositories
+
+CALM, BUSY = 2.0, 0.1  # seconds between looks when nothing, or something, is under way
+
+
+class Loop:
+    """One thread that advances changes. `stop` returns when the thread has ended."""
+
+    def __init__(self, places: Workshop) -> None:
+        self._places = places
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="loop")
+        self._waiter = places.database.waiter()
+
+    def start(self) -> None:
+        """Begin to advance changes."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the step under way."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            moved, waiting = self.look()
+            if not moved:
+                self._waiter.wait(BUSY if waiting else CALM)
+        self._waiter.close()
+
+    def look(self) -> tuple[bool, bool]:
+        """Advance each unsettled change once: whether one moved, and whether one is left."""
+        moved = False
+        unsettled = changes.unsettled(self._places.database)
+        for change in unsettled:
+            if self._stopping.is_set():
+                break
+            try:
+                moved |= advance(change, self._places)
+            except (errors.CirandaError, OSError) as error:
+                print(f"change {change.number} of {change.project}: {error}", file=sys.stderr, flush=True)  # noqa: T201 - control's own log
+        return moved, bool(unsettled)
+
+
+def advance(change: Change, places: Workshop) -> bool:
+    """One step of one change; True when it moved."""
+    match change.state:
+        case "recorded":
+            return _judge(change, places)
+        case "judging":
+            return False  # the task moves it on
+        case "failed":
+            return refuse(change, places, change.reason)
+        case "passed":
+            return _check_base(change, places)
+        case "merging":
+            return _merge(change, places)
+        case "merged":
+            return _release(change, places)
+        case "delivering":
+            return _deliver(change, places)
+        case "settled" | "refused":
+            return False
+
+
+def refuse(change: Change, places: Workshop, reason: str) -> bool:
+    """Close the gate on a change that was not judged red but cannot land."""
+    refused = places.database.write(
+        lambda tx: changes.move(tx, change, "refused", reason=reason, event="change.refused")
+    )
+    if refused:
+        branch = change.ref.removeprefix("refs/heads/")
+        at = "as it was" if change.base == NOTHING else f"at {change.base[:7]}"
+        tell.Teller(places.lines, change.id).settle("ng", [f"{branch} stays {at}: {reason}"], reason=reason)
+    return refused
+
+
+def _judge(change: Change, places: Workshop) -> bool:
+    def work(tx: Transaction) -> bool:
+        tasks.put(tx, kind="judge", subject=change.id, body={})
+        return changes.move(tx, change, "judging")
+
+    tell.Teller(places.lines, change.id).say(wording.headline(change.project, change.short, change.subject))
+    failpoints.failpoint("change.judging")
+    return places.database.write(work)
+
+
+def _check_base(change: Change, places: Workshop) -> bool:
+    repository = repositories.path(places.repositories, change.repository)
+    at = repositories.read_ref(repository, change.ref) or NOTHING
+    if at not in (change.base, change.head):
+        return refuse(change, places, "fetch first")
+    return places.database.write(lambda tx: changes.move(tx, change, "merging"))
+
+
+def _merge(change: Change, places: Workshop) -> bool:
+    """The branch moves by one compare-and-swap between two facts of the ledger; after a crash the repository decides."""
+    repository = repositories.path(places.repositories, change.repository)
+    failpoints.failpoint("change.merging")
+    swapped = repositories.update_ref(repository, change.ref, change.head, change.base)
+    if not swapped and repositories.read_ref(repository, change.ref) != change.head:
+        return refuse(change, places, "fetch first")
+    failpoints.failpoint("change.moved")
+    merged = places.database.write(lambda tx: changes.move(tx, change, "merged", event="change.merged"))
+    if merged:
+        tell.Teller(places.lines, change.id).settle("ok")
+    return merged
+
+
+def _release(change: Change, places: Workshop) -> bool:
+    repository = repositories.path(places.repositories, change.repository)
+    content = contents.of_change(change, repository)
+    kept = releases.keep(places.store, content)
+    failpoints.failpoint("release.kept")
+
+    def work(tx: Transaction) -> releases.Release | None:
+        made = releases.make(tx, manifest=content, kept=kept, change=change.id, actor=change.actor)
+        for environment in content.environments:
+            revisions.declare(tx, change.project, environment)
+        return made if changes.move(tx, change, "delivering", release=made.id) else None
+
+    made = places.database.write(work)
+    if made is not None:
+        tell.Teller(places.lines, change.id).say(wording.line("release", "", made.name, width=_width(change)))
+    return made is not None
+
+
+def _deliver(change: Change, places: Workshop) -> bool:
+    database = places.database
+    assert change.release is not None
+    release = releases.by_id(database, change.release)
+    content = releases.manifest(places.store, release)
+    _report(change, release, content, places)
+    acts = deliver.decide(
+        [_place(database, release, name, place.after) for name, place in content.environments.items()]
+    )
+    moved = False
+    for act in acts:
+        match act:
+            case deliver.Enter(environment):
+                failpoints.failpoint("change.entering")
+                moved |= _enter(change, release, content, environment, database)
+            case deliver.End(state, environment):
+                moved |= _end(change, release, state, environment, content, places)
+    return moved
+
+
+def _enter(
+    change: Change, release: releases.Release, content: manifest.Manifest, environment: str, database: Database
+) -> bool:
+    try:
+        database.write(
+            lambda tx: revisions.target(
+                tx, environment=environment, release=release, content=content, actor=change.actor
+            )
+        )
+    except errors.NotYet:  # somebody held it in this very moment
+        return False
+    return True
+
+
+def _place(database: Database, release: releases.Release, name: str, after: str | None) -> deliver.Place:
+    own = revisions.of_release(database, release.project, name, release.id)
+    now = revisions.current(database, release.project, name)
+    newer = now is not None and releases.by_id(database, now.release).number > release.number
+    held = revisions.environment(database, release.project, name).held
+    return deliver.Place(name, after, None if own is None else own.state, newer, held)
+
+
+def _report(change: Change, release: releases.Release, content: manifest.Manifest, places: Workshop) -> None:
+    """Say once what became of the release in each environment; the file of lines remembers what was said."""
+    teller = tell.Teller(places.lines, change.id)
+    said = teller.keys()
+    for name in content.environments:
+        revision = revisions.of_release(places.database, release.project, name, release.id)
+        if revision is None:
+            held = revisions.environment(places.database, release.project, name)
+            if held.held and f"{name}:held" not in said and _is_next(content, name, release, places.database):
+                text = f"held by {held.held_by}: {release.name} waits for  ciranda hold {name} --release"
+                teller.say(wording.line(name, "", text, width=_width(change)), key=f"{name}:held")
+            continue
+        if revision.state not in ("reached", "failed") or f"{name}:{revision.state}" in said:
+            continue
+        teller.say(
+            *wording.environment(revision, releases.stated(places.database, release), width=_width(change)),
+            key=f"{name}:{revision.state}",
+        )
+
+
+def _is_next(content: manifest.Manifest, name: str, release: releases.Release, database: Database) -> bool:
+    after = content.environments[name].after
+    before = None if after is None else revisions.of_release(database, release.project, after, release.id)
+    return after is None or (before is not None and before.state == "reached")
+
+
+def _end(
+    change: Change,
+    release: releases.Release,
+    state: str,
+    environment: str,
+    content: manifest.Manifest,
+    places: Workshop,
+) -> bool:
+    reason = {
+        "live": "",
+        "failed": f"{environment} could not be reached",
+        "overtaken": f"a newer release is in {environment}",
+    }[state]
+    if not places.database.write(lambda tx: changes.move(tx, change, "settled", reason=reason, event="change.settled")):
+        return False
+    teller = tell.Teller(places.lines, change.id)
+    if state == "live" and environment and content.services:
+        urls = [f"{places.gateway()}/{change.project}/{environment}/{service}/" for service in content.services]
+        teller.end(*(f"live  {url}" for url in urls), f"undo: ciranda rollback {environment}")
+    elif state == "overtaken":
+        teller.end(f"{release.name} goes no further: {reason}")
+    elif state == "failed":
+        teller.end(f"{release.name} stops here: {reason}; what ran there goes on")
+    else:
+        teller.end()
+    return True
+
+
+def _width(change: Change) -> int:
+    return int(change.outcome.get("width", 8))

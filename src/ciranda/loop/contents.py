@@ -1,0 +1,45 @@
+"""The content of the release that a change becomes."""
+
+from pathlib import Path
+from typing import Any
+
+from ciranda.loop import receive
+from ciranda.loop.changes import Change
+from ciranda.pipeline import records
+from ciranda.project import declaration
+from ciranda.release import manifest
+from ciranda.versions import repositories
+
+
+def of_change(change: Change, repository: Path) -> manifest.Manifest:
+    """The manifest of a change whose gate is green, from what the judge recorded."""
+    outcome = change.outcome
+    return manifest.build(
+        receive.declared(repository, change.head),
+        commit=change.head,
+        tree=repositories.commit(repository, change.head).tree,
+        interpreter=outcome["interpreter"],
+        parameters=outcome["parameters"],
+        assets={name: records.Version(**version) for name, version in outcome["assets"].items()},
+        policy=outcome["policy"],
+    )
+
+
+def of_run(project: declaration.Project, *, commit: str, tree: str, run: records.RunResult) -> manifest.Manifest:
+    """The manifest that a run could become. Raises errors.Invalid when a service uses what the run did not make."""
+    return manifest.build(
+        project,
+        commit=commit,
+        tree=tree,
+        interpreter=run.interpreter,
+        parameters=parameters(run),
+        assets=run.assets,
+        policy="",
+    )
+
+
+def parameters(run: records.RunResult) -> dict[str, Any]:
+    """The parameters that each step ran with."""
+    if run.description is None:
+        return {}
+    return {step.name: step.parameters for step in run.description.steps if step.parameters}

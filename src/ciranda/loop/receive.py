@@ -1,0 +1,142 @@
+"""Receiving a push: what may be written at once is written, what is proposed for a protected branch becomes a change."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ciranda.kernel import errors
+from ciranda.kernel.database import Database
+from ciranda.loop import changes
+from ciranda.loop.changes import NOTHING
+from ciranda.project import declaration, read
+from ciranda.versions import refs, repositories, trees
+
+DECLARED = "ciranda.toml"
+ACCEPT, DETACH = "accept-policy", "detach"
+NOT_YET = {"merge": "the merge queue is not built yet: push when the gate of the change ahead has ended"}
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One push as the window tells it: who, where, with which options, and what it wants to move."""
+
+    repository: str
+    user: str
+    options: tuple[str, ...]
+    updates: tuple["Update", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A ref that a client wants to move from `old` to `new` (40 zeros: nothing)."""
+
+    ref: str
+    old: str
+    new: str
+
+
+def parse(request: Mapping[str, Any]) -> Push:
+    """The push that the window sent."""
+    updates = tuple(Update(str(update["ref"]), str(update["old"]), str(update["new"])) for update in request["updates"])
+    return Push(str(request["repository"]), str(request["user"]), tuple(map(str, request["options"])), updates)
+
+
+def receive(
+    push: Push, *, database: Database, repositories_folder: Path, lines: Path, may_accept: Callable[[str], bool]
+) -> list[dict[str, Any]]:
+    """What becomes of each update: done, refused with a reason, or recorded as a change with the file of its lines."""
+    repository = repositories.path(repositories_folder, push.repository)
+    unusable = _options_refused(push, may_accept)
+    project = changes.project_of(database, push.repository)
+    branch = project.branch if project else _first_branch(push.updates)
+    answers: list[dict[str, Any]] = []
+    for update in push.updates:
+        reason = unusable or refs.refusal(update.ref)
+        if reason is None and update.ref == branch:
+            answers.append(_propose(update, push, database, repository, lines, known=project))
+        elif reason is None:
+            answers.append(_write(update, repository))
+        else:
+            answers.append(_refused(update, reason))
+    return answers
+
+
+def declared(repository: Path, commit: str) -> declaration.Project:
+    """The declaration of a commit. Raises errors.Invalid naming file, line and what is wrong."""
+    text = trees.read_file(repository, commit, DECLARED)
+    if text is None:
+        raise errors.Invalid(f"there is no {DECLARED} at the root of the repository", hint="write one: ciranda init")
+    try:
+        return read.read_text(text.decode("utf-8"), DECLARED)
+    except UnicodeDecodeError:
+        raise errors.Invalid("it is not UTF-8", where=DECLARED) from None
+
+
+def _options_refused(push: Push, may_accept: Callable[[str], bool]) -> str | None:
+    for option in push.options:
+        if option in NOT_YET:
+            return NOT_YET[option]
+        if option not in (ACCEPT, DETACH):
+            return f"there is no push option {refs.plain(option)}; there are {ACCEPT} and {DETACH}"
+    if ACCEPT in push.options and not may_accept(push.user):
+        return f"only an admin may push with -o {ACCEPT}"
+    return None
+
+
+def _first_branch(updates: Sequence[Update]) -> str | None:
+    """The branch that the first push protects: `main`, else the first branch that it names."""
+    branches = [update.ref for update in updates if update.ref.startswith("refs/heads/") and update.new != NOTHING]
+    return "refs/heads/main" if "refs/heads/main" in branches else next(iter(branches), None)
+
+
+def _propose(
+    update: Update, push: Push, database: Database, repository: Path, lines: Path, *, known: changes.Project | None
+) -> dict[str, Any]:
+    name = update.ref.removeprefix("refs/heads/")
+    if update.new == NOTHING:
+        return _refused(update, f"{name} is protected: it cannot be deleted")
+    at = repositories.read_ref(repository, update.ref) or NOTHING
+    if at != update.old:
+        return _refused(update, "fetch first")
+    if repositories.object_kind(repository, update.new) != "commit":
+        return _refused(update, "a branch points to a commit")
+    if at != NOTHING and not repositories.is_ancestor(repository, at, update.new):
+        return _refused(update, f"{name} is protected: it only moves forward; fetch, rebase and push again")
+    try:
+        project = declared(repository, update.new)
+    except errors.Refused as error:
+        return _refused(update, " ".join(part for part in (error.where, str(error)) if part))
+    if known is not None and project.name != known.name:
+        return _refused(update, f"the project {known.name} cannot be renamed to {project.name}")
+    if known is None:
+        owner = database.write(lambda tx: changes.claim_project(tx, project.name, push.repository, update.ref))
+        if owner.repository != push.repository:
+            return _refused(update, f"the project {project.name} lives in the repository {owner.repository} already")
+        repositories.set_head(repository, update.ref)
+    change = changes.find_same(database, repository=push.repository, ref=update.ref, base=update.old, head=update.new)
+    if change is None:
+        number = database.write(lambda tx: changes.take_number(tx, push.repository))
+        repositories.write_change_ref(repository, number, update.new)
+        subject = repositories.commit(repository, update.new).subject
+        change = database.write(
+            lambda tx: changes.record(
+                tx, number=number, repository=push.repository, project=project.name, ref=update.ref, base=update.old,
+                head=update.new, subject=subject, actor=push.user, accepts=ACCEPT in push.options,
+            )
+        )  # fmt: skip
+    file = str(lines / f"{change.id}.jsonl")
+    return {"ref": update.ref, "state": "change", "change": {"id": change.id, "number": change.number, "lines": file}}
+
+
+def _write(update: Update, repository: Path) -> dict[str, Any]:
+    """Branches that are not protected and new tags are Git's own business: written at once, judged by nobody."""
+    if update.ref.startswith("refs/tags/") and update.old != NOTHING:
+        return _refused(update, "a tag does not move")
+    if not repositories.update_ref(repository, update.ref, update.new, update.old):
+        return _refused(update, "fetch first")
+    return {"ref": update.ref, "state": "done"}
+
+
+def _refused(update: Update, reason: str) -> dict[str, Any]:
+    return {"ref": update.ref, "state": "refused", "reason": reason}

@@ -1,0 +1,184 @@
+"""The lines that a push prints: pure, from records to text of at most 80 columns."""
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ciranda.checks import gate
+from ciranda.checks.code import CodeOutcome
+from ciranda.environment import revisions
+from ciranda.pipeline import records
+from ciranda.release import releases
+
+WIDTH = 80 - len("remote: ")
+SHOWN = 3  # rows of evidence in a push; ten are kept
+
+
+def headline(project: str, short: str, subject: str) -> str:
+    """`flights 3f2a1c9  Add weather features`."""
+    return _clip(f"{project} {short}  {subject}", WIDTH)
+
+
+def line(name: str, mark: str, text: str, *, width: int, right: str = "") -> str:
+    """One part's line: its name, a mark, what there is to say and, at the right edge, how long it took."""
+    left = f"  {name:<{width}}  {mark} {text}" if mark else f"  {name:<{width}}  {text}"
+    if not right:
+        return left
+    room = WIDTH - len(right) - 2
+    return f"{left:<{room}}  {right}" if len(left) <= room else f"{left}  {right}"
+
+
+def took(seconds: float, *, cached: bool = False) -> str:
+    """`1.9 s`, or `cached    0.0 s`."""
+    return f"{'cached' if cached else '':<6}  {seconds:>5.1f} s"
+
+
+def code(outcomes: Sequence[CodeOutcome], *, width: int) -> list[str]:
+    """The line of the code checks, and the tail of the one that failed."""
+    seconds = sum(outcome.seconds for outcome in outcomes)
+    failed = [outcome for outcome in outcomes if outcome.passed is not True]
+    if failed:
+        first = failed[0]
+        what = f"{first.command}: {first.summary}"
+        return [
+            line("code", "✗", what, width=width, right=took(seconds)),
+            *(_under(width, text) for text in first.tail),
+        ]
+    tests = sum(outcome.tests or 0 for outcome in outcomes)
+    plain = sum(1 for outcome in outcomes if outcome.tests is None)
+    parts = [plural(tests, "test")] * (tests > 0) + [plural(plain, "command")] * (plain > 0)
+    cached = bool(outcomes) and all(outcome.cached for outcome in outcomes)
+    return [line("code", "✓", ", ".join(parts) or "nothing declared", width=width, right=took(seconds, cached=cached))]
+
+
+def asset(
+    result: records.StepResult,
+    verdicts: Sequence[gate.Verdict],
+    *,
+    width: int,
+    evidence: Mapping[str, Mapping[str, Any]],
+    run: int,
+) -> list[str]:
+    """An asset's line with its checks; under it every check that does not pass, with a sample of its rows."""
+    cached = result.state == "unchanged"
+    seconds = result.seconds + sum(verdict.seconds for verdict in verdicts if not verdict.cached)
+    if result.state == "failed":
+        error = (result.error or "").rstrip().splitlines() or ["it failed"]
+        return [
+            line(result.step, "✗", error[-1], width=width, right=took(result.seconds)),
+            *(_under(width, text) for text in error[-13:-1]),
+        ]
+    if result.state == "skipped":
+        return [line(result.step, "-", "not made: what it needs failed", width=width)]
+    blocking = [verdict for verdict in verdicts if verdict.blocks]
+    warned = [verdict for verdict in verdicts if verdict.judgement == "warn"]
+    passed = sum(1 for verdict in verdicts if verdict.judgement == "pass")
+    lines: list[str] = []
+    if not blocking:
+        parts = [*_facts(result.version), *([plural(passed, "check")] if passed else [])]
+        lines.append(
+            line(result.step, "✓", ", ".join(parts) or "made", width=width, right=took(seconds, cached=cached))
+        )
+    for verdict in blocking:
+        mark = "✗" if verdict.judgement == "fail" else "?"
+        lines.append(
+            line(result.step if not lines else "", mark, _clip(_found(verdict), WIDTH - width - 6), width=width)
+        )
+        if verdict.evidence and verdict.evidence in evidence:
+            lines.extend(_under(width, text) for text in sample(evidence[verdict.evidence], WIDTH - width - 4))
+            lines.append(_under(width, f"all of them: ciranda show {result.step}@run-{run} --check {verdict.check}"))
+    lines.extend(line("", "!", f"{_found(verdict)} (warns)", width=width) for verdict in warned)
+    return lines
+
+
+def sample(evidence: Mapping[str, Any], width: int) -> list[str]:
+    """A small table of the first rows that are wrong: as many columns as fit, whole."""
+    rows: list[Mapping[str, Any]] = list(evidence.get("rows", []))[:SHOWN]
+    if not rows:
+        return []
+    columns = list(evidence.get("columns") or rows[0])
+    table = [[name, *(_cell(row.get(name)) for row in rows)] for name in columns]
+    shown: list[list[str]] = []
+    used = 0
+    for column in table:
+        size = max(len(text) for text in column) + 2
+        if shown and used + size > width:
+            break
+        shown.append([f"{text:<{size}}" for text in column])
+        used += size
+    lines = [_clip("".join(cells).rstrip(), width) for cells in zip(*shown, strict=True)]
+    kept = len(evidence.get("rows", []))
+    lines[-1] += f"  ({kept} kept)" if kept > len(rows) else ""
+    return lines
+
+
+def rules(verdicts: Iterable[gate.Verdict], *, width: int) -> list[str]:
+    """A line a loosened rule."""
+    return [
+        line("rules", "✗" if verdict.blocks else "!", f"{verdict.check}{'' if verdict.blocks else ' (accepted)'}", width=width)
+        for verdict in verdicts
+    ]  # fmt: skip
+
+
+def environment(revision: revisions.Revision, stated: Iterable[releases.Statement], *, width: int) -> list[str]:
+    """What became of a release in an environment: how long it took to be live, what verified it, or why it is not."""
+    assert revision.ended_us is not None
+    seconds = (revision.ended_us - revision.created_us) / 1e6
+    verified = [
+        statement.body
+        for statement in stated
+        if statement.kind == "verification" and statement.body.get("revision") == revision.id
+    ]
+    if revision.state == "failed":
+        lines = [line(revision.environment, "✗", revision.reason, width=width, right=took(seconds))]
+        return lines + [_under(width, text) for body in verified[-1:] for text in body.get("tail", [])]
+    tests = sum(int(body.get("tests", 0)) for body in verified[-1:])
+    commands = sum(int(body.get("commands", 0)) for body in verified[-1:])
+    smoke = [plural(tests, "smoke check")] if tests else [plural(commands, "verification")] if commands else []
+    return [line(revision.environment, "✓", ", ".join([f"live in {seconds:.1f} s", *smoke]), width=width)]
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 test`, `14 tests`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def clean(text: str) -> str:
+    """The text without control characters: what a pushed tree says must not steer a terminal."""
+    return "".join(symbol for symbol in text if symbol == "\t" or unicodedata.category(symbol) not in ("Cc", "Cf"))
+
+
+def _facts(version: records.Version | None) -> list[str]:
+    if version is None:
+        return []
+    facts = [plural(version.rows, "row")] if version.rows is not None else []
+    for name, value in list(version.figures.items())[:2]:
+        if isinstance(value, float):
+            facts.append(f"{name} {value:.3f}")
+        elif isinstance(value, int | str):
+            facts.append(f"{name} {value}")
+    return facts
+
+
+def _found(verdict: gate.Verdict) -> str:
+    whose = " (the base's body)" if verdict.body == "base" and verdict.blocks else ""
+    if verdict.judgement == "inconclusive":
+        return f"{verdict.check}{whose}: {verdict.message or 'could not be judged'}"
+    if verdict.count is not None and verdict.of:
+        return f"{verdict.check}{whose}: {verdict.count:,} of {verdict.of:,} rows"
+    if verdict.count is not None:
+        return f"{verdict.check}{whose}: {verdict.count:,} rows"
+    return f"{verdict.check}{whose}: {verdict.message}" if verdict.message else f"{verdict.check}{whose}"
+
+
+def _under(width: int, text: str) -> str:
+    return _clip(f"  {'':<{width}}  {text}", 400)
+
+
+def _cell(value: Any) -> str:
+    return "null" if value is None else _clip(clean(str(value)), 40)
+
+
+def _clip(text: str, width: int) -> str:
+    text = clean(text)
+    return text if len(text) <= width else text[: max(width - 1, 1)] + "…"

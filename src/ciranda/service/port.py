@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from ciranda.kernel import digest as digests
+
 
 @dataclass(frozen=True, slots=True)
 class Mount:
@@ -29,6 +31,27 @@ class InstanceSpec:
     drain: float = 30.0  # seconds between SIGTERM and SIGKILL
     start_timeout: float = 60.0  # seconds to the first healthy answer
     mounts: tuple[Mount, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Its identity: what `Instance.spec` says of an instance of it."""
+        return digests.of(
+            "spec",
+            {
+                "project": self.project,
+                "environment": self.environment,
+                "service": self.service,
+                "release": self.release,
+                "form": self.form,
+                "argv": list(self.argv),
+                "variables": self.variables,
+                "directory": str(self.directory),
+                "health": self.health,
+                "drain": float(self.drain),
+                "start_timeout": float(self.start_timeout),
+                "mounts": [[str(mount.path), mount.writable] for mount in self.mounts],
+            },
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,364 @@
+"""The worker: runs the steps and checks of one tree in the project's interpreter.
+
+`python -I -m ciranda.runtime.worker READ_FD WRITE_FD`; the protocol is in `protocol.py` and ARCHITECTURE.md §8. A
+worker opens no home and computes no digest. It ends with its run: on `bye`, when the engine closes the stream, or dies.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import select
+import shutil
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+from ciranda.runtime import codecs, describe, judge, protocol, rule, sources, tables, traces
+from ciranda.runtime.figures import RECORDER
+from ciranda.runtime.kept import Kept
+from ciranda.runtime.markers import Run
+from ciranda.runtime.output import Capture
+
+GONE = select.POLLERR | select.POLLHUP | select.POLLNVAL
+
+
+class Failure(Exception):
+    """What the engine is told with `failed`."""
+
+    def __init__(self, kind: str, message: str, traceback: str = "") -> None:
+        super().__init__(message)
+        self.kind, self.message, self.traceback = kind, message, traceback
+
+
+class Worker:
+    """One engine's worker. `serve` returns when the engine is done with it."""
+
+    def __init__(self, read: int, write: int) -> None:
+        self._read, self._write = read, write
+        self._sending = threading.Lock()
+        self._current: Optional[str] = None
+        self._tree = Path()
+        self._pipeline = ""
+        self._folder = Path()
+        self._run: dict[str, Any] = {}
+        self._functions: dict[str, Callable[..., Any]] = {}
+        self._kept = Kept()
+        self._watched = select.poll()
+        self._watched.register(write, 0)
+        self._capture = Capture(self._log, self._end_with_engine)
+
+    def serve(self) -> None:
+        """Answer frames until `bye` or the end of the stream."""
+        answers: dict[str, Callable[[protocol.Header, bytes], None]] = {
+            "hello": self._hello,
+            "describe": self._describe,
+            "step": self._step,
+            "check": self._check,
+        }
+        while True:
+            try:
+                frame = protocol.receive(self._read)
+            except protocol.ProtocolError as error:
+                self._send({"type": "failed", "id": None, "kind": "protocol", "traceback": "", "message": str(error)})
+                return
+            if frame is None:
+                return
+            header, payload = frame
+            if header["type"] == "bye":
+                self._capture.stop()
+                self._send({"type": "bye"})
+                return
+            self._current = header.get("id")
+            try:
+                answer = answers.get(header["type"])
+                if answer is None:
+                    raise Failure("protocol", f"a worker knows no message {header['type']!r}")
+                answer(header, payload)
+            except Failure as failure:
+                self._capture.flush()
+                self._fail(failure)
+
+    def _hello(self, header: protocol.Header, _payload: bytes) -> None:
+        if header.get("protocol") != protocol.PROTOCOL:
+            raise Failure(
+                "protocol", f"the engine speaks protocol {header.get('protocol')!r}, this worker {protocol.PROTOCOL}"
+            )
+        self._tree = Path(header["tree"]).resolve()
+        self._pipeline = header.get("pipeline") or ""
+        self._folder = Path(header["folder"])
+        self._run = header.get("run") or {}
+        os.chdir(self._tree)
+        describe.enter(describe.roots(self._tree, self._pipeline or None))
+        sys.argv = [self._pipeline or "ciranda"]
+        self._send(
+            {
+                "type": "hello",
+                "protocol": protocol.PROTOCOL,
+                "python": describe.python(),
+                "platform": describe.machine(),
+                "pid": os.getpid(),
+            }
+        )
+
+    def _describe(self, _header: protocol.Header, _payload: bytes) -> None:
+        try:
+            described = describe.describe(self._tree, self._pipeline)
+        except describe.Undescribable as error:
+            raise Failure("import", str(error)) from error
+        except BaseException as error:  # the user's code, sys.exit() included
+            raise Failure("import", traces.summary(error), traces.shown(error, str(self._tree))) from error
+        self._capture.flush()
+        self._send({"type": "describe", **described})
+
+    def _step(self, header: protocol.Header, payload: bytes) -> None:
+        began = time.perf_counter()
+        name, out = header["step"], self._out(header)
+        function = self._function(header.get("function") or name)
+        scratch = out.parent / f"scratch-{header['id']}"
+        given = self._given(function, header, payload, scratch)
+        RECORDER.begin()
+        try:
+            value = function(*given[0], **given[1])
+            returns = codecs.wanted(rule.hints_of(function).get("return"))
+            output, data = self._stored(name, value, out, returns)
+        except Failure:
+            raise
+        except codecs.Unstorable as error:
+            raise Failure("unstorable", f"step {name} returned {error}") from error
+        except BaseException as error:
+            raise Failure("raised", traces.summary(error), traces.shown(error, str(self._tree))) from error
+        finally:
+            figures = RECORDER.end()
+            shutil.rmtree(scratch, ignore_errors=True)
+        self._capture.flush()
+        seconds = time.perf_counter() - began
+        self._send(
+            {"type": "result", "id": header["id"], "output": output, "figures": figures, "seconds": seconds}, data
+        )
+
+    def _check(self, header: protocol.Header, payload: bytes) -> None:
+        began = time.perf_counter()
+        function = self._function(header["function"])
+        scratch = self._folder / "out" / f"scratch-{header['id']}"
+        args, kwargs = given = self._given(function, header, payload, scratch)
+        trace = ""
+        try:
+            found = judge.judge(function(*args, **kwargs), header.get("at_least"), header.get("at_most"))
+        except BaseException as error:  # noqa: BLE001 - the user's code
+            found, trace = judge.raised(error), traces.shown(error, str(self._tree))
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        self._capture.flush()
+        self._send(
+            {
+                "type": "outcome",
+                "id": header["id"],
+                "passed": found.passed,
+                "count": found.count,
+                "of": _rows(header, given),
+                "value": found.value,
+                "columns": found.columns,
+                "rows": found.rows,
+                "message": found.message,
+                "error": trace or None,
+                "seconds": time.perf_counter() - began,
+            }
+        )
+
+    def _out(self, header: protocol.Header) -> Path:
+        """Where the step's result goes: the path that `out` names, or `<id>` inside it where it is a folder."""
+        out = self._folder / str(header["out"])
+        return out / str(header["id"]) if out.is_dir() else out
+
+    def _function(self, name: str) -> Callable[..., Any]:
+        """A step by its name, or any function by "module:qualname"; the pipeline file is imported first."""
+        known = self._functions.get(name)
+        if known is not None:
+            return known
+        try:
+            if self._pipeline:
+                describe.load(self._tree, self._pipeline)
+            where = describe.roots(self._tree, self._pipeline or None)
+            for declaration in describe.declared(where):
+                if declaration.kind != "check":
+                    self._functions.setdefault(declaration.name, declaration.function)
+            if ":" in name:
+                self._functions[name] = describe.resolve(name)
+        except describe.Undescribable as error:
+            raise Failure("import", str(error)) from error
+        except BaseException as error:
+            raise Failure("import", traces.summary(error), traces.shown(error, str(self._tree))) from error
+        if name not in self._functions:
+            raise Failure("import", f"{self._pipeline} has no step {name}")
+        return self._functions[name]
+
+    def _given(
+        self, function: Callable[..., Any], header: protocol.Header, payload: bytes, scratch: Path
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments of a call: assets, markers and parameters, each where the signature wants it."""
+        inputs, parameters = header.get("inputs") or {}, header.get("parameters") or {}
+        hints = rule.hints_of(function)
+        inline = _slices(inputs, payload)
+        args: list[Any] = []
+        kwargs: dict[str, Any] = {}
+        try:
+            kind = "check" if header["type"] == "check" else "step"
+            markers = {item.parameter: item.marker for item in rule.taken(function, kind).inputs}
+        except rule.Mistake as mistake:
+            raise Failure("import", f"{function.__name__}: {mistake}") from mistake
+        for name, parameter in inspect.signature(function).parameters.items():
+            if markers.get(name) == "run":
+                value: Any = self._facts(scratch)
+            elif name in inputs and inputs[name] is not None:
+                wanted = codecs.wanted(hints.get(name))
+                value = self._input(
+                    inputs[name], inline.get(name), wanted, f"{header['type']} {function.__name__}", scratch
+                )
+            elif name in markers:
+                if markers[name] != "live":
+                    raise Failure(
+                        "protocol", f"no input was handed over for the parameter {name} of {function.__name__}"
+                    )
+                value = None
+            else:
+                value = rule.coerce(parameter.default, parameters.get(name, parameter.default))
+            if parameter.kind is parameter.POSITIONAL_ONLY:
+                args.append(value)
+            else:
+                kwargs[name] = value
+        return args, kwargs
+
+    def _facts(self, scratch: Path) -> Run:
+        scratch.mkdir(parents=True, exist_ok=True)
+        return Run(self._run.get("id", ""), self._run.get("commit"), self._run.get("dirty", 0), scratch)
+
+    def _input(self, handover: dict[str, Any], data: Optional[bytes], wanted: str, who: str, scratch: Path) -> Any:
+        """One asset as the parameter's annotation wants it. Raises Failure of kind "unloadable"."""
+        asset, codec = handover.get("name") or "", handover["codec"]
+        if handover.get("held"):
+            value = self._kept.made(asset, wanted)
+            if value is not None:
+                return value
+        if data is None and "path" not in handover:
+            raise Failure("unloadable", f"{who}: {asset} was handed over neither by path nor inline")
+        path = None if data is not None else self._folder / handover["path"]
+        if path is not None:
+            value = self._kept.read(path, codec, wanted)
+            if value is not None:
+                return value
+        try:
+            if codec == "files" and path is not None and wanted == "pathlib.Path":
+                return sources.path(path, one=bool(handover.get("one", True)))
+            if data is not None and wanted == "pathlib.Path":
+                scratch.mkdir(parents=True, exist_ok=True)
+                path, data = scratch / (asset or "input"), None
+                path.write_bytes(data or b"")
+            source: codecs.Bytes = data if data is not None else path or b""
+            value = codecs.load(source, codec, wanted)
+        except (codecs.Unloadable, sources.Unreadable) as error:
+            raise Failure("unloadable", f"{who}: {asset} cannot be handed over: {error}") from error
+        except BaseException as error:
+            raise Failure(
+                "unloadable",
+                f"{who}: {asset} ({codec}) cannot be loaded: {traces.summary(error)}",
+                traces.shown(error, str(self._tree)),
+            ) from error
+        if path is not None:
+            self._kept.keep_read(path, codec, wanted, value)
+        return value
+
+    def _stored(self, name: str, value: Any, out: Path, returns: str) -> tuple[dict[str, Any], bytes]:
+        """Store what a step returned: its handover, and its bytes where they travel as payload."""
+        shape = codecs.shape(value)
+        if tables.is_a(value, "polars", "LazyFrame"):
+            value = value.collect()
+            shape = codecs.shape(value)
+        codec, data = codecs.dump(value, out, returns)
+        handover: dict[str, Any] = {"codec": codec, "name": name, **shape}
+        if codecs.lasting(value):
+            self._kept.keep_made(name, value)
+            handover["held"] = True
+        if data is None and out.is_file() and out.stat().st_size <= protocol.INLINE and codec != "file":
+            data = out.read_bytes()
+            out.unlink()
+        if data is not None and len(data) <= protocol.INLINE:
+            return {**handover, "inline": True, "size": len(data)}, data
+        if data is not None:
+            out.write_bytes(data)
+        size = (
+            sum(item.stat().st_size for item in out.rglob("*") if item.is_file())
+            if out.is_dir()
+            else out.stat().st_size
+        )
+        return {**handover, "path": str(out), "size": size}, b""
+
+    def _send(self, header: protocol.Header, payload: bytes = b"") -> None:
+        with self._sending:
+            protocol.send(self._write, header, payload)
+
+    def _log(self, stream: str, text: str) -> None:
+        self._send({"type": "log", "id": self._current, "stream": stream, "text": text})
+
+    def _fail(self, failure: Failure) -> None:
+        self._send(
+            {
+                "type": "failed",
+                "id": self._current,
+                "kind": failure.kind,
+                "traceback": failure.traceback,
+                "message": failure.message,
+            }
+        )
+
+    def _end_with_engine(self) -> None:
+        """Leave at once when nobody reads any more, whatever user code does at that moment."""
+        if any(event & GONE for _, event in self._watched.poll(0)):
+            os._exit(1)
+
+
+def _slices(inputs: dict[str, Any], payload: bytes) -> dict[str, bytes]:
+    """The bytes of the inputs that travel in the payload, one after the other."""
+    inline = [(name, handover) for name, handover in inputs.items() if handover and handover.get("inline")]
+    if len(inline) == 1:
+        return {inline[0][0]: payload}
+    found: dict[str, bytes] = {}
+    place = 0
+    for name, handover in inline:
+        size = int(handover["size"])
+        found[name] = payload[place : place + size]
+        place += size
+    if place != len(payload):
+        raise Failure("protocol", f"the inline inputs take {place} bytes, but the payload has {len(payload)}")
+    return found
+
+
+def _rows(header: protocol.Header, given: tuple[list[Any], dict[str, Any]]) -> Optional[int]:
+    """The rows of the asset that a check tests, where it is a table that the check took."""
+    for name, handover in (header.get("inputs") or {}).items():
+        if handover and name == header.get("asset"):
+            if handover.get("rows") is not None:
+                return int(handover["rows"])
+            value = given[1].get(name)
+            return tables.height(value) if value is not None else None
+    return None
+
+
+def main() -> None:
+    """Serve on the two descriptors that the command line names."""
+    read, write = int(sys.argv[1]), int(sys.argv[2])
+    os.set_inheritable(read, False)
+    os.set_inheritable(write, False)
+    worker = Worker(read, write)
+    try:
+        worker.serve()
+    except BrokenPipeError:
+        os._exit(1)
+    sys.stdout.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The gateway: one process that passes each request to an instance by the routes in force."""

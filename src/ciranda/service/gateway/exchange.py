@@ -1,0 +1,345 @@
+"""One request and its answer, from the choice of an instance to the count of how it ended."""
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable
+from time import perf_counter
+from typing import Protocol
+
+from ciranda.service.gateway import heads
+from ciranda.service.gateway.force import Connection, Entry, Force, Release, Upstream
+
+HELD = (
+    64 * 1024
+)  # bytes of a body that are kept until the first byte of the answer, so that the request can be sent again
+PENDING = 256 * 1024  # bytes of a body that wait for a connection before reading from the client pauses
+CONNECT = 5.0  # seconds to connect to an instance
+QUIET = 300.0  # seconds for which an answer that has begun may say nothing
+_REPEATABLE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
+
+
+class Link(Connection, Protocol):
+    """A connection to an instance, as an exchange uses it."""
+
+    reused: bool
+
+    def begin(self, exchange: "Exchange") -> None: ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def pause(self, paused: bool) -> None: ...
+
+    def release(self, kept: bool) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+class Caller(Protocol):
+    """The client's side of an exchange."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def regulate(self) -> None: ...
+
+    def done(self, exchange: "Exchange") -> None: ...
+
+    def upgraded(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+class Gateway:
+    """What all connections of the process share."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, force: Force, connect: "Connect") -> None:
+        self.loop = loop
+        self.force = force
+        self.connect = connect
+        self.closing = False
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._seed = os.urandom(8).hex().encode()
+        self._count = 0
+
+    def identity(self) -> bytes:
+        """A new request id."""
+        self._count += 1
+        return b"%b%016x" % (self._seed, self._count)
+
+    def spawn(self, exchange: "Exchange") -> None:
+        """Connect an exchange beside everything else."""
+        task = self.loop.create_task(exchange.reach())
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+
+Connect = Callable[[Gateway, Upstream], Awaitable[Link]]
+
+
+_FIELDS = (
+    "gateway client entry method version path id websocket chunked keep_alive refusal continues awaited "
+    "release upstream connection pieces pending held held_size body_size complete answered over again "
+    "tried started deadline full status late"
+)
+
+
+class Exchange:
+    """A request on its way to an instance, and the answer on its way back."""
+
+    __slots__ = tuple(_FIELDS.split())
+
+    def __init__(
+        self, gateway: Gateway, client: Caller, *, method: bytes, version: str, path: bytes, keep_alive: bool
+    ) -> None:
+        self.gateway = gateway
+        self.client = client
+        self.method = method
+        self.version = version
+        self.path = path
+        self.keep_alive = keep_alive
+        self.entry: Entry | None = None
+        self.id = b""
+        self.refusal: heads.Refusal | None = None
+        self.websocket = self.chunked = self.continues = False
+        self.awaited = 0  # bytes of body announced
+        self.release: Release | None = None
+        self.upstream: Upstream | None = None
+        self.connection: Link | None = None
+        self.pieces: list[bytes] = []  # what is to be sent to the instance
+        self.pending = 0
+        self.held: list[bytes] | None = []  # what was sent, as long as it may be sent again
+        self.held_size = 0
+        self.body_size = 0
+        self.complete = False  # the client sent all of it
+        self.answered = False  # the client has got bytes of the answer
+        self.over = False
+        self.again = False  # was sent a second time
+        self.full = False  # the instance takes no more for now
+        self.late: bytes | None = None  # an answer of the gateway that waits for the end of the request
+        self.tried: tuple[Upstream, ...] = ()
+        self.status = 0
+        self.started = perf_counter()
+        self.deadline = 0.0
+
+    # -- towards the instance
+
+    def start(self) -> None:
+        """Choose an instance and count the request there, in one go; or refuse."""
+        entry = self.entry
+        if self.refusal is not None or entry is None:
+            refusal = self.refusal or heads.Refusal(404, "nothing is routed there")
+            self.refuse(refusal.status, refusal.message)
+            return
+        now = self.gateway.loop.time()
+        self.deadline = now + entry.timeout
+        if not self._choose(now):
+            return
+        if self.continues:
+            self.client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        connection = self.upstream.take() if self.upstream else None
+        if connection is None:
+            self.gateway.spawn(self)
+        else:
+            self._attach(connection)  # type: ignore[arg-type]
+
+    def _reached(self, connection: Link) -> None:
+        if self.over:  # the client went meanwhile
+            connection.abort()
+        else:
+            self._attach(connection)
+
+    def _choose(self, now: float) -> bool:
+        if self.over:
+            return False
+        chosen = self.entry.choose(now, self.tried) if self.entry else None
+        if chosen is None:
+            self.refuse(503, "no instance answers there now")
+            return False
+        self.release, self.upstream = chosen
+        self.upstream.in_flight += 1
+        return True
+
+    async def reach(self) -> None:
+        """Open a connection to the instance, or to another one when it refuses."""
+        while not self.over and self.upstream is not None:
+            upstream, release = self.upstream, self.release
+            try:
+                async with asyncio.timeout(CONNECT):
+                    connection = await self.gateway.connect(self.gateway, upstream)
+            except OSError:
+                now = self.gateway.loop.time()
+                upstream.rests_until = now + 1.0
+                if release is not None:
+                    self.gateway.force.counters.missed(release.slot)
+                self._leave()
+                self.tried = (*self.tried, upstream)
+                if not self._choose(now):
+                    return
+            else:
+                self._reached(connection)
+                return
+
+    def _attach(self, connection: Link) -> None:
+        self.connection = connection
+        connection.begin(self)
+        self.flush()
+        self.client.regulate()
+
+    def body(self, data: bytes) -> None:
+        """Another piece of the request's body."""
+        if self.over or self.late is not None:
+            return
+        self.body_size += len(data)
+        if self.entry is not None and self.body_size > self.entry.body:
+            self.refuse(413, f"a body may have {self.entry.body} bytes here")
+            return
+        self.pieces.append(b"%x\r\n%b\r\n" % (len(data), data) if self.chunked else data)
+        self.pending += len(data)
+        self.deadline = self.gateway.loop.time() + (self.entry.timeout if self.entry and not self.answered else QUIET)
+
+    def ended(self) -> None:
+        """The request is whole."""
+        self.complete = True
+        if self.late is not None:
+            self._answer(self.late)
+        elif self.chunked and not self.over:
+            self.pieces.append(b"0\r\n\r\n")
+
+    def flush(self) -> None:
+        """Send what is there, if there is a connection."""
+        if self.connection is None or not self.pieces:
+            return
+        data = self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)
+        self.pieces.clear()
+        self.pending = 0
+        if self.held is not None:
+            self.held.append(data)
+            self.held_size += len(data)
+            if self.held_size > HELD + heads.LONGEST_HEAD or self.body_size > HELD:
+                self.held = None
+        self.connection.write(data)
+
+    def congested(self) -> bool:
+        """Whether the client had better pause."""
+        return self.full or self.pending > PENDING
+
+    # -- towards the client
+
+    def began(self, status: int) -> None:
+        """The head of the answer is there."""
+        self.status = status
+        self.answered = True
+        self.held = None
+        self.keep_alive = self.keep_alive and self.complete and not self.gateway.closing
+
+    def finish(self, kept: bool) -> None:
+        """The answer is whole; `kept`: the connection may serve another request."""
+        self._count(self.status)
+        self._leave(kept and self.complete)
+        self.over = True
+        self.client.done(self)
+
+    def lost(self, status: int = 502, message: str = "the instance did not answer") -> None:
+        """The connection to the instance is gone, or of no use, before the answer was whole."""
+        if self.over:
+            return
+        reused = self.connection is not None and self.connection.reused
+        upstream, release, held = self.upstream, self.release, self.held
+        if not self.answered and held is not None and not self.again and status == 502:
+            if reused:
+                self._repeat(held)
+                self.gateway.spawn(self)
+                return
+            if self.method in _REPEATABLE and upstream is not None:
+                self._repeat(held)
+                self._leave()
+                self._missed(release)
+                upstream.rests_until = self.gateway.loop.time() + 0.1
+                self.tried = (*self.tried, upstream)
+                if self._choose(self.gateway.loop.time()):
+                    self.gateway.spawn(self)
+                return
+        self._missed(release)
+        if self.answered:
+            self._count(self.status)
+            self._break()
+        else:
+            self.refuse(status, message)
+
+    def cancel(self) -> None:
+        """The client is gone."""
+        if not self.over:
+            self.over = True
+            self._leave()
+
+    def refuse(self, status: int, message: str) -> None:
+        """Answer in place of an instance."""
+        if self.over:
+            return
+        if self.answered:
+            self._break()
+            return
+        self._leave()
+        self.status = status
+        content = json.dumps({"error": message, "path": self.path.decode("ascii", "replace")}).encode() + b"\n"
+        small = self.awaited <= HELD and not self.chunked and not self.continues and status != 413
+        if not self.complete and self.keep_alive and small:
+            self.late = content
+        else:
+            self._answer(content)
+
+    def _answer(self, content: bytes) -> None:
+        self.late = None
+        self.keep_alive = self.keep_alive and self.complete and not self.gateway.closing
+        lines = [
+            heads.answer_line(self.status),
+            b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(content),
+        ]
+        if self.status in {503, 502, 504}:
+            lines.append(b"Retry-After: 1\r\n")
+        lines.append(self.closing_lines())
+        self.client.write(b"".join(lines) + (b"" if self.method == b"HEAD" else content))
+        self._count(self.status)
+        self.over = True
+        self.client.done(self)
+
+    def closing_lines(self) -> bytes:
+        """The lines that the gateway adds to each answer's head, and its end."""
+        keep = b""
+        if not self.keep_alive:
+            keep = b"Connection: close\r\n"
+        elif self.version == "1.0":
+            keep = b"Connection: keep-alive\r\n"
+        header = b"" if self.release is None else self.release.header
+        return b"%b%bX-Request-Id: %b\r\n\r\n" % (keep, header, self.id or self.gateway.identity())
+
+    def _break(self) -> None:
+        self.over = True
+        self._leave()
+        self.client.abort()
+
+    # -- the books
+
+    def _repeat(self, held: list[bytes]) -> None:
+        self.again = True
+        self.connection = None
+        self.pieces = held + self.pieces
+        self.held, self.held_size = [], 0
+
+    def _leave(self, kept: bool = False) -> None:
+        """The instance has one request less in flight."""
+        if self.upstream is not None:
+            self.upstream.in_flight -= 1
+            self.upstream = None
+        if self.connection is not None:
+            connection, self.connection = self.connection, None
+            connection.release(kept)
+
+    def _missed(self, release: Release | None) -> None:
+        if release is not None:
+            self.gateway.force.counters.missed(release.slot)
+
+    def _count(self, status: int) -> None:
+        force = self.gateway.force
+        slot = force.nowhere if self.release is None else self.release.slot
+        force.counters.count(slot, status, int((perf_counter() - self.started) * 1e6))

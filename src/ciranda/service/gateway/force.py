@@ -1,0 +1,154 @@
+"""The routes in force: who may answer, requests in flight by instance, idle connections to instances."""
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ciranda.service import counters, table
+from ciranda.service.port import Route
+
+REST = 1.0  # seconds for which an instance that refused a connection is passed over
+IDLE = 4.0  # seconds for which an idle connection to an instance is kept at most
+
+
+class Connection(Protocol):
+    """A connection to an instance, as the pool sees it."""
+
+    idle_since: float
+
+    def usable(self) -> bool: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class Upstream:
+    """An instance that requests can go to."""
+
+    id: str
+    address: str | tuple[str, int]
+    in_flight: int = 0
+    rests_until: float = 0.0
+    routed: bool = True
+    idle: list[Connection] = field(default_factory=list)
+
+    def take(self) -> Connection | None:
+        """The connection that was used last, if one can be used again."""
+        while self.idle:
+            connection = self.idle.pop()
+            if connection.usable():
+                return connection
+        return None
+
+    def close_idle(self, before: float) -> None:
+        """Close what has been idle since before this moment."""
+        for connection in [held for held in self.idle if held.idle_since <= before]:
+            self.idle.remove(connection)
+            connection.close()
+
+
+@dataclass(slots=True, eq=False)
+class Release:
+    """One release behind a route."""
+
+    name: str
+    weight: int
+    upstreams: list[Upstream]
+    slot: int
+    header: bytes  # the line that every answer carries
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A route in force."""
+
+    prefix: str
+    header: bytes  # the line that every request carries
+    releases: list[Release]
+    body: int
+    timeout: float
+
+    def choose(self, now: float, tried: Iterable[Upstream] = ()) -> tuple[Release, Upstream] | None:
+        """A release by weight, and of its instances the one with the fewest requests in flight.
+
+        Instances that rest or were tried are passed over, and with them releases that have no others; instances that
+        only rest are better than none. None: nobody is left.
+        """
+        able = [release for release in self.releases if release.weight]
+        if len(able) == 1 and len(able[0].upstreams) == 1 and not tried:
+            return able[0], able[0].upstreams[0]
+        for resting in (False, True):
+            offers = [(release, free) for release in able if (free := _free(release, now, tried, resting))]
+            if offers:
+                release, free = _weighted(offers) if len(offers) > 1 else offers[0]
+                return release, min(free, key=_fewest)
+        return None
+
+
+def _fewest(upstream: Upstream) -> tuple[int, float]:
+    return upstream.in_flight, random.random()
+
+
+def _free(release: Release, now: float, tried: Iterable[Upstream], resting: bool) -> list[Upstream]:
+    return [up for up in release.upstreams if up not in tried and (resting or up.rests_until <= now)]
+
+
+def _weighted(offers: list[tuple[Release, list[Upstream]]]) -> tuple[Release, list[Upstream]]:
+    at = random.random() * sum(release.weight for release, _ in offers)
+    for offer in offers:
+        at -= offer[0].weight
+        if at < 0:
+            return offer
+    return offers[-1]
+
+
+class Force:
+    """The table in force and every instance that it names or that still has requests in flight."""
+
+    def __init__(self, counted: counters.Counters) -> None:
+        self.counters = counted
+        self.serial = 0
+        self.entries: dict[bytes, Entry] = {}
+        self.upstreams: dict[str, Upstream] = {}
+        self.nowhere = counted.slot("", "", ())  # requests that no route answers
+
+    def put(self, wanted: table.Table) -> None:
+        """Put a table in force. Instances that stay keep connections and counts; idle connections to others close."""
+        known = {up.id: up for up in self.upstreams.values() if up.routed or up.in_flight}
+        named: dict[str, Upstream] = {}
+        keep = {counters.named(route.prefix, target.release) for route in wanted.routes for target in route.targets}
+        keep.add(counters.named("", ""))
+        entries = {}
+        for route in wanted.routes:
+            entries[route.prefix.encode()] = self._entry(route, known, named, keep)
+        for up in known.values():
+            if up.id not in named:
+                up.routed = False
+                up.close_idle(float("inf"))
+        self.upstreams = known | named
+        self.entries = entries
+        self.serial = wanted.serial
+
+    def in_flight(self) -> dict[str, int]:
+        """Requests in flight by instance; of those that left the table only those that still have some."""
+        return {up.id: up.in_flight for up in self.upstreams.values() if up.routed or up.in_flight}
+
+    def _entry(self, route: Route, known: dict[str, Upstream], named: dict[str, Upstream], keep: set[str]) -> Entry:
+        releases = []
+        for target in route.targets:
+            ups = []
+            for name, text in target.instances.items():
+                address = table.parse_address(text)
+                up = named.get(name) or known.get(name)
+                if up is None or up.address != address:
+                    up = Upstream(name, address)
+                up.routed = True
+                named[name] = up
+                ups.append(up)
+            slot = self.counters.slot(route.prefix, target.release, keep)
+            header = b"X-Ciranda-Release: " + target.release.encode() + b"\r\n"
+            releases.append(Release(target.release, target.weight, ups, slot, header))
+        limits = table.LIMITS | route.limits
+        header = b"X-Forwarded-Prefix: " + route.prefix.encode() + b"\r\n"
+        return Entry(route.prefix, header, releases, int(limits["body"]), limits["timeout"])

@@ -48,7 +48,7 @@ def give(source: Path, target: Path, mode: int) -> None:
 
 def _clone(source: Path, target: Path) -> bool:
     """Share the extents (btrfs, XFS); False: this file system cannot, and there is no target."""
-    descriptor = os.open(source, os.O_RDONLY)
+    descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW)
     try:
         copy = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:

@@ -6,8 +6,8 @@
     data   = the objects one after another, `size` bytes
 
 A pack has one writer at a time, which holds an exclusive flock on it and makes a frame durable before it appends the
-next. So only the last frame can be torn by a crash: readers check it and ignore what is not whole, the next writer
-cuts it off.
+next: every frame but the last is durable. A last frame that a crash tore is ignored, and nobody appends to that pack any
+more; nothing is ever cut off that anybody may have read.
 """
 
 import fcntl
@@ -48,27 +48,40 @@ class Item:
     folder: bool
 
 
-def read(path: Path, start: int) -> tuple[list[tuple[bytes, Place]], int]:
-    """The objects of the whole frames from `start` (0, or where an earlier call ended), and where those frames end."""
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What was found in a pack."""
+
+    places: list[tuple[bytes, Place]]
+    settled: int  # where the last frame begins: what lies before it is durable
+    end: int  # where the whole frames end
+
+
+def read(path: Path, start: int) -> Contents:
+    """The objects of the whole frames from `start` on: 0, or the `end` of an earlier call."""
     found: list[tuple[bytes, Place]] = []
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
+    settled = start
+    with open(path, "rb", buffering=0) as file:
+        descriptor = file.fileno()
+        size = os.fstat(descriptor).st_size
         if start == 0:
-            if file.read(len(MAGIC)) != MAGIC:
-                return [], 0
-            start = len(MAGIC)
-        while frame := _frame(file.fileno(), start, size):
+            if os.pread(descriptor, len(MAGIC), 0) != MAGIC:
+                return Contents([], 0, 0)
+            settled = start = len(MAGIC)
+        frame = _frame(descriptor, start, size)
+        while frame:
             count, length, check = frame
-            table = os.pread(file.fileno(), count * _ENTRY.size, start + _HEAD.size)
-            data = start + _HEAD.size + len(table)
-            end = data + length
-            if end == size and _check(table, os.pread(file.fileno(), length, data)) != check:
+            table = os.pread(descriptor, count * _ENTRY.size, start + _HEAD.size)
+            offset = start + _HEAD.size + len(table)
+            end = offset + length
+            frame = _frame(descriptor, end, size)
+            if frame is None and _check(table, os.pread(descriptor, length, offset)) != check:
                 break
             for digest, extent, kind in _ENTRY.iter_unpack(table):
-                found.append((digest, Place(path, data, extent, kind == 1)))
-                data += extent
-            start = end
-    return found, start
+                found.append((digest, Place(path, offset, extent, kind == 1)))
+                offset += extent
+            settled, start = start, end
+    return Contents(found, settled, start)
 
 
 def _frame(descriptor: int, start: int, size: int) -> tuple[int, int, bytes] | None:
@@ -105,18 +118,18 @@ class Appender:
         return self._end
 
     def append(self, items: Sequence[Item]) -> list[tuple[bytes, Place]]:
-        """Add one frame durably and return where its objects lie. If that fails, nothing of it stays."""
+        """Add one frame durably and return where its objects lie. After an error this object must not be used again."""
         table = b"".join(_ENTRY.pack(item.digest, len(item.data), item.folder) for item in items)
         data = b"".join(item.data for item in items)
         frame = _HEAD.pack(b"CRF1", len(items), len(data), _check(table, data)) + table + data
         try:
             os.lseek(self._descriptor, self._end, os.SEEK_SET)
             files.write_all(self._descriptor, frame)
-            failpoint("store.pack.appended")
-            os.fdatasync(self._descriptor)
         except OSError:
-            os.ftruncate(self._descriptor, self._end)
+            os.ftruncate(self._descriptor, self._end)  # nobody has read it: it is not whole
             raise
+        failpoint("store.pack.appended")
+        os.fdatasync(self._descriptor)
         failpoint("store.pack.synced")
         places = list(_lay(self.path, items, self._end + len(frame) - len(data)))
         self._end += len(frame)
@@ -130,7 +143,7 @@ def _lay(path: Path, items: Sequence[Item], offset: int) -> Iterator[tuple[bytes
 
 
 def appender(folder: Path) -> Appender:
-    """Take a pack that nobody writes to and that is not full, cutting off a torn frame; if there is none, make one."""
+    """Take a pack that is whole, not full and that nobody writes to; if there is none, make one."""
     for path in sorted(folder.glob("*.pack")):
         descriptor = os.open(path, os.O_RDWR)
         try:
@@ -138,10 +151,9 @@ def appender(folder: Path) -> Appender:
         except BlockingIOError:
             os.close(descriptor)
             continue
-        _, end = read(path, 0)
-        if 0 < end < _LARGEST:
-            os.ftruncate(descriptor, end)
-            os.fdatasync(descriptor)  # the last frame may be one whose writer died before it was durable
+        end = read(path, 0).end
+        if end == os.fstat(descriptor).st_size and 0 < end < _LARGEST:
+            os.fdatasync(descriptor)  # whoever wrote the last frame may have died before it was durable
             return Appender(path, descriptor, end)
         os.close(descriptor)
     return _new(folder)

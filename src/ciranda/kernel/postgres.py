@@ -48,7 +48,7 @@ class Postgres:
 
     def query(self, statement: str, /, **parameters: Any) -> list[Row]:
         for used_before in (True, False):
-            connection = self._borrow() if used_before else _connect(self._url)
+            connection = self._borrow() if used_before else _reader(self._url)
             try:
                 return _rows(_execute(connection, statement, parameters, self._where))
             except errors.Unreachable:  # the server went away while the connection lay idle: one new one is tried
@@ -81,7 +81,7 @@ class Postgres:
     def _borrow(self) -> Any:
         with suppress(IndexError):
             return self._idle.pop()
-        return _connect(self._url)
+        return _reader(self._url)
 
 
 class NotifyWaiter:
@@ -216,6 +216,13 @@ def translate(statement: str) -> str:
         text = statement[begin:end]
         parts.append(f"%({text[1:]})s" if kind == "parameter" else text.replace("%", "%%"))
     return "".join(parts)
+
+
+def _reader(url: str) -> Any:
+    """A connection that can only read, so that a write by the wrong door fails here as it does on SQLite."""
+    connection = _connect(url)
+    _execute(connection, "SET default_transaction_read_only = on", {}, place(url)).close()
+    return connection
 
 
 def _connect(url: str) -> Any:

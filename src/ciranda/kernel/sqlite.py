@@ -226,6 +226,8 @@ def _execute(connection: sqlite3.Connection, statement: str, parameters: Row, fo
 
 def _meaning(error: sqlite3.OperationalError, folder: Path) -> Exception:
     """The error for the user if the disk is full or cannot be written; else the error itself."""
+    if os.access(folder, os.W_OK) and error.sqlite_errorcode == sqlite3.SQLITE_READONLY:
+        return error  # a statement that writes was given to `query`
     if error.sqlite_errorcode in _NO_ROOM:
         said = _NO_ROOM[error.sqlite_errorcode]
         return files.full(folder, said) if said else files.full(folder)

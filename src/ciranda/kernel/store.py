@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ciranda.kernel import clock, copying, digest, errors, files, pack
+from ciranda.kernel import clock, copying, digest, errors, files, pack, packs
 from ciranda.kernel.failpoints import failpoint
 
 INLINE = 64 << 10  # bytes; a larger object is a file of its own
@@ -36,15 +36,11 @@ class Store:
     """The objects under one root. Any number of threads and processes may use the same root."""
 
     def __init__(self, root: Path) -> None:
-        self._objects, self._packs, self._tmp = root / "objects", root / "packs", root / "tmp"
-        self._lock = threading.RLock()
-        self._index: dict[bytes, pack.Place] = {}
-        self._spare: dict[bytes, list[pack.Place]] = {}  # further places of what is packed more than once
-        self._read: dict[str, int] = {}  # pack → up to where it is in the index
-        self._held: dict[bytes, pack.Item] = {}  # what the batches of all threads hold, readable already
-        self._own: set[bytes] = set()  # what this process made durable, or saw followed by something durable
-        self._appender: pack.Appender | None = None
+        self._objects, self._tmp = root / "objects", root / "tmp"
+        self._packs = packs.Packs(root / "packs")
+        self._lock = threading.Lock()
         self._batch = _Batch()
+        self._held: dict[bytes, list[pack.Item]] = {}  # what the batches of all threads hold, readable already
         self._verified: set[tuple[int, int, int, int]] = set()  # device, inode, size, modified
         self._swept = False
 
@@ -63,7 +59,8 @@ class Store:
         finally:
             batch.depth -= 1
             if batch.depth == 0:
-                self._forget()
+                self._let_go()
+                batch.folders.clear()
 
     def put(self, data: bytes) -> str:
         """Keep bytes and return their digest. Raises errors.StorageFull."""
@@ -89,7 +86,7 @@ class Store:
         link or a special file in it, errors.StorageFull.
         """
         with self.batch():
-            if path.is_dir():
+            if path.is_dir() and not path.is_symlink():
                 name = self._put_folder(path, move)
                 if move:
                     shutil.rmtree(path)
@@ -98,47 +95,45 @@ class Store:
 
     def has(self, digest: str) -> bool:
         """Whether the object is here; it is not read."""
-        raw = _raw(digest)
-        return self._place(raw) is not None or raw in self._held or self._file(digest).exists()
+        return self._small(_raw(digest)) is not None or self._file(digest).exists()
 
     def is_folder(self, digest: str) -> bool:
         """Whether this is a folder's digest. Raises errors.NotFound."""
-        raw = _raw(digest)
-        if raw in self._held:
-            return self._held[raw].folder
-        place = self._place(raw)
-        if place is None and not self._file(digest).exists():
+        small = self._small(_raw(digest))
+        if small is None and not self._file(digest).exists():
             raise _missing(digest)
-        return place is not None and place.folder
+        return small is not None and small.folder
 
     def size(self, digest: str) -> int:
         """Bytes of an object; of a folder, of all its files. Raises errors.NotFound."""
-        if self.is_folder(digest):
-            return sum(self.size(inner) for _, inner, _ in self.listing(digest))
-        raw = _raw(digest)
-        if raw in self._held:
-            return len(self._held[raw].data)
-        place = self._place(raw)
-        return place.length if place else self._file(digest).stat().st_size
+        match self._small(_raw(digest)):
+            case pack.Item(folder=True) | pack.Place(folder=True):
+                return sum(self.size(inner) for _, inner, _ in self.listing(digest))
+            case pack.Item(data=data):
+                return len(data)
+            case pack.Place(length=length):
+                return length
+        try:
+            return self._file(digest).stat().st_size
+        except FileNotFoundError:
+            raise _missing(digest) from None
 
     def get(self, digest: str) -> bytes:
         """The bytes of an object (of a folder: its listing), verified. Raises errors.NotFound, errors.Corrupt."""
         raw = _raw(digest)
-        with self._lock:
-            if raw in self._held:
-                return self._held[raw].data
-        place = self._place(raw)
-        if place is not None:
-            for candidate in [place, *self._spare.get(raw, [])]:
-                data = _read(candidate)
-                if _matches(digest, data, candidate.folder):
-                    return data
-            raise _corrupt(digest, place.path)
+        match self._small(raw):
+            case pack.Item(data=data):
+                return data
+            case pack.Place(path=path, folder=folder) as place:
+                right = self._packs.read(raw, place, lambda data: _matches(digest, data, folder))
+                if right is None:
+                    raise _corrupt(digest, path)
+                return right
         path = self._file(digest)
         try:
             with open(path, "rb") as file:
-                data = file.read()
                 mark = _mark(os.fstat(file.fileno()))
+                data = file.read()
         except FileNotFoundError:
             raise _missing(digest) from None
         if mark not in self._verified:
@@ -182,29 +177,23 @@ class Store:
 
     def discard(self, digest: str) -> None:
         """Forget an object that was found corrupt: it counts as missing here, and putting it again makes it whole."""
-        raw = _raw(digest)
-        with self._lock:
-            self._index.pop(raw, None)
-            self._spare.pop(raw, None)
-            self._own.discard(raw)
+        self._packs.drop(_raw(digest))
         with suppress(FileNotFoundError):
             os.unlink(self._file(digest))
 
     # ── putting ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _put_folder(self, root: Path, move: bool) -> str:
-        listing = []
-        for path, mode in sorted(_walk(root)):
-            listing.append([path, self._put_regular(root / path, move), mode])
+        listing = [[path, self._put_regular(root / path, move), mode] for path, mode in sorted(_walk(root))]
         data = digest.canonical(listing)
         name = digest.digest("folder", data)
         self._hold(pack.Item(_raw(name), data, folder=True))
         return name
 
     def _put_regular(self, path: Path, move: bool) -> str:
-        size = path.stat().st_size
+        size = _regular(path).st_size
         if size <= INLINE:
-            name = self.put(path.read_bytes())
+            name = self.put(_contents(path))
             if move:
                 path.unlink()
             return name
@@ -215,14 +204,14 @@ class Store:
         temporary = self._temporary()
         with self._filling(temporary):
             copying.take(path, temporary, move=move)
+            size = _regular(temporary).st_size
             name = digest.of_file(temporary)  # of what was taken: the path may be written to at any time
-            if temporary.stat().st_size <= INLINE:
-                self.put(temporary.read_bytes())
-                temporary.unlink()
-            elif self._has_file(name, temporary.stat().st_size):
-                temporary.unlink()
-            else:
+            if size > INLINE and not self._has_file(name, size):
                 self._land(temporary, name)
+                return name
+            if size <= INLINE:
+                self.put(_contents(temporary))
+            temporary.unlink()
         return name
 
     def _has_file(self, name: str, size: int) -> bool:
@@ -270,18 +259,18 @@ class Store:
         failpoint("store.object.synced")
         if not path.parent.is_dir():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._batch.folders.update((self._objects, self._objects.parent))
+            self._batch.folders.update((self._objects.parent, self._objects))
         os.rename(temporary, path)
         failpoint("store.object.renamed")
         self._batch.folders.add(path.parent)
 
     def _hold(self, item: pack.Item) -> None:
         batch = self._batch
+        if item.digest in batch.items:
+            return
+        batch.items[item.digest] = item
         with self._lock:
-            if item.digest in self._own or item.digest in batch.items:
-                return
-            batch.items[item.digest] = item
-            self._held[item.digest] = item
+            self._held.setdefault(item.digest, []).append(item)
         batch.size += len(item.data)
         if batch.size > _HELD:
             self._flush()
@@ -289,68 +278,40 @@ class Store:
     def _flush(self) -> None:
         """Make what this thread holds durable."""
         batch = self._batch
-        with files.room(self._packs.parent):
+        with files.room(self._objects.parent):
             if batch.items:
-                with self._lock:
-                    if self._appender is None or self._appender.is_full:
-                        self._packs.mkdir(parents=True, exist_ok=True)
-                        self._appender = pack.appender(self._packs)
-                        self._refresh()
-                    for raw, place in self._appender.append(list(batch.items.values())):
-                        self._index[raw] = place
-                        self._own.add(raw)
-                    self._read[self._appender.path.name] = self._appender.end
-                    self._forget_items()
+                self._packs.add(list(batch.items.values()))
+                self._let_go()
             for folder in batch.folders:
                 files.sync_folder(folder)
             batch.folders.clear()
 
-    def _forget(self) -> None:
+    def _let_go(self) -> None:
+        batch = self._batch
         with self._lock:
-            self._forget_items()
-        self._batch.folders.clear()
-
-    def _forget_items(self) -> None:
-        for raw in self._batch.items:
-            self._held.pop(raw, None)
-        self._batch.items.clear()
-        self._batch.size = 0
+            for raw in batch.items:
+                self._held[raw].pop()
+                if not self._held[raw]:
+                    del self._held[raw]
+        batch.items.clear()
+        batch.size = 0
 
     # ── finding ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _small(self, raw: bytes) -> pack.Item | pack.Place | None:
+        """A small object that is held, or where it is packed."""
+        held = self._held.get(raw)
+        if held:
+            with suppress(IndexError):  # another thread has just made it durable
+                return held[-1]
+        return self._packs.find(raw)
 
     def _file(self, name: str) -> Path:
         return self._objects / name[3:5] / name[5:]
 
-    def _place(self, raw: bytes) -> pack.Place | None:
-        """Where a packed object lies; packs are looked at again when it is not known."""
-        found = self._index.get(raw)
-        if found is None and raw not in self._held:
-            with self._lock:
-                self._refresh()
-                found = self._index.get(raw)
-        return found
-
-    def _refresh(self) -> None:
-        """Read what has been appended to the packs since the last look."""
-        try:
-            entries = sorted(os.scandir(self._packs), key=lambda entry: entry.name)
-        except FileNotFoundError:
-            return
-        for entry in entries:
-            start = self._read.get(entry.name, 0)
-            if entry.stat().st_size <= start or not entry.name.endswith(".pack"):
-                continue
-            found, self._read[entry.name] = pack.read(self._packs / entry.name, start)
-            for raw, place in found:
-                if raw in self._index:
-                    self._spare.setdefault(raw, []).append(place)
-                else:
-                    self._index[raw] = place
-
     def _export_file(self, name: str, target: Path, *, executable: bool) -> None:
-        raw = _raw(name)
         mode = 0o555 if executable else 0o444
-        if raw in self._held or self._place(raw) is not None:
+        if self._small(_raw(name)) is not None:
             descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
                 files.write_all(descriptor, self.get(name))
@@ -379,15 +340,27 @@ def _walk(root: Path) -> Iterator[tuple[str, int]]:
     for folder, inner, names in os.walk(root):
         for name in [*names, *(name for name in inner if os.path.islink(os.path.join(folder, name)))]:
             path = Path(folder, name)
-            mode = path.lstat().st_mode
-            if not stat.S_ISREG(mode):
-                raise errors.Invalid("only regular files can be kept, no links and no special files", where=str(path))
+            mode = _regular(path).st_mode
             relative = path.relative_to(root).as_posix()
             try:
                 relative.encode()
             except UnicodeEncodeError:
                 raise errors.Invalid("a file's name must be UTF-8", where=ascii(str(path))) from None
             yield relative, 0o755 if mode & 0o100 else 0o644
+
+
+def _regular(path: Path) -> os.stat_result:
+    """What a regular file is. Raises errors.Invalid for anything else."""
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode):
+        raise errors.Invalid("only regular files can be kept, no links and no special files", where=str(path))
+    return found
+
+
+def _contents(path: Path) -> bytes:
+    """The bytes of a file that is not a link."""
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+        return file.read()
 
 
 def _raw(name: str) -> bytes:
@@ -398,14 +371,6 @@ def _raw(name: str) -> bytes:
 
 def _parse(listing: bytes) -> Any:
     return digest.parse(listing)
-
-
-def _read(place: pack.Place) -> bytes:
-    try:
-        with open(place.path, "rb", buffering=0) as file:
-            return os.pread(file.fileno(), place.length, place.offset)
-    except FileNotFoundError:
-        return b""
 
 
 def _matches(name: str, data: bytes, folder: bool) -> bool:

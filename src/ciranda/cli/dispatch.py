@@ -1,0 +1,117 @@
+"""From verb to module: the table, the help, and the one boundary at which expected errors become a line."""
+
+import argparse
+import difflib
+import importlib
+import os
+import sys
+from typing import NoReturn, Protocol
+
+from ciranda.kernel import errors
+
+# verb → what it does, in one line. Its module is `ciranda.cli.<verb>`; groups are printed in this order.
+VERBS: dict[str, dict[str, str]] = {
+    "build": {
+        "init": "write a project that works, or add one to a repository",
+        "run": "run the pipeline and its checks, only what changed",
+        "show": "show what there is: assets, runs, rows, evidence",
+        "explain": "say why a step runs again",
+        "logs": "print or follow the lines of a run, a change or a service",
+    },
+    "deploy": {
+        "status": "the one screen that tells the state of the loop",
+        "plan": "what a release would change in an environment",
+        "rollback": "go back to an older release, and hold",
+        "hold": "let no new release into an environment, or let them in again",
+        "scale": "set how many instances of a service run",
+        "wait": "wait until a release is live somewhere",
+    },
+    "server": {
+        "up": "start the server of a home",
+        "down": "stop it",
+        "demo": "play the whole loop on real flights",
+    },
+}
+
+
+class Verb(Protocol):
+    """A module of the command line."""
+
+    EXAMPLE: str
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare what the verb takes; `--home` and `--json` are there already."""
+
+    def main(self, given: argparse.Namespace) -> int:
+        """Do it and return the exit status."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise errors.Usage(message, hint=f"{self.prog} --help")
+
+
+def run(given: list[str]) -> int:
+    """Find the verb, parse its arguments, run it, and print what it refuses."""
+    table = {verb: line for group in VERBS.values() for verb, line in group.items()}
+    try:
+        if not given or given[0] in ("-h", "--help", "help"):
+            sys.stdout.write(overview())
+            return 0 if given else errors.Usage.exit_code
+        verb = given[0]
+        if verb not in table:
+            near = difflib.get_close_matches(verb, table, 1)
+            raise errors.Usage(
+                f"there is no command {verb!r}", hint=f"did you mean: ciranda {near[0]}" if near else "ciranda --help"
+            )
+        module: Verb = importlib.import_module(f"ciranda.cli.{verb}")  # type: ignore[assignment]
+        parser = build(verb, table[verb], module)
+        return module.main(parser.parse_args(given[1:]))
+    except errors.CirandaError as error:
+        report(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("\nstopped; what was recorded is kept, and the next run goes on from there\n")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def build(verb: str, line: str, module: Verb) -> argparse.ArgumentParser:
+    """The parser of one verb."""
+    parser = _Parser(
+        prog=f"ciranda {verb}",
+        description=f"{line[0].upper()}{line[1:]}.",
+        epilog=f"example:\n{module.EXAMPLE}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--home", metavar="DIR", help="the home to use (default: $CIRANDA_HOME, else ~/.ciranda)")
+    parser.add_argument("--json", action="store_true", help="print the same facts as JSON")
+    module.arguments(parser)
+    return parser
+
+
+def overview() -> str:
+    """`ciranda --help`."""
+    lines = [
+        "usage: ciranda VERB [OPTIONS]",
+        "",
+        "From `git push` to a model, a table or a service in production: watched, and back when it is wrong.",
+        "",
+    ]
+    for group, verbs in VERBS.items():
+        lines.append(f"{group}:")
+        lines.extend(f"  {verb:<10}{line}" for verb, line in verbs.items())
+        lines.append("")
+    lines += ["example:", "  ciranda init flights && cd flights && ciranda run", "", "more: ciranda VERB --help"]
+    return "\n".join(lines) + "\n"
+
+
+def report(error: errors.CirandaError) -> None:
+    """What happened, where, and the next command, on standard error."""
+    where = f"{error.where}  " if error.where else ""
+    sys.stderr.write(f"{where}{error}\n")
+    if error.hint:
+        sys.stderr.write(f"{'':17}{error.hint}\n")

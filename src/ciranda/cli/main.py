@@ -1,0 +1,20 @@
+"""The command line: one verb, one module, one function of one room. Nothing is imported that the verb does not need."""
+
+import sys
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit status: 0 done, 1 refused or failed, 2 something to do (`plan`), 64 misunderstood."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given in (["--version"], ["-V"]):
+        from ciranda.version import __version__  # noqa: PLC0415 - the cheapest question is answered before anything is loaded
+
+        sys.stdout.write(f"ciranda {__version__}\n")
+        return 0
+    from ciranda.cli import dispatch  # noqa: PLC0415
+
+    return dispatch.run(given)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

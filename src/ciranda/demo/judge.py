@@ -1,0 +1,165 @@
+"""What was observed from outside, and whether an act's outcome follows from it: pure, so that each judgement is tested alone."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at, in a person's words, and whether it was as it must be."""
+
+    ok: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an act came to. It was observed when there are findings and each of them holds."""
+
+    act: int
+    title: str
+    seconds: float
+    findings: tuple[Finding, ...]
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def observed(self) -> bool:
+        return bool(self.findings) and all(finding.ok for finding in self.findings)
+
+    @property
+    def why(self) -> str:
+        """What was not as it must be; "" when the outcome was observed."""
+        return "; ".join(finding.text for finding in self.findings if not finding.ok)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a command printed and how it ended."""
+
+    code: int
+    text: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one request came to; times in seconds of the monotonic clock. Status 0: no answer came, `problem` says why."""
+
+    began: float
+    ended: float
+    status: int
+    release: str = ""  # X-Ciranda-Release
+    request: str = ""  # X-Request-Id
+    body: bytes = b""
+    problem: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Anything but a 200 that says which release answered, and which request it was."""
+        return self.status != 200 or not self.release or not self.request
+
+
+def accepted(push: Said, main: str, head: str) -> list[Finding]:
+    """The push ended well, and the branch is where it was pushed to."""
+    return [
+        Finding(push.code == 0, f"git push ended with {push.code}"),
+        Finding(bool(head) and main == head, f"git ls-remote: main is at {main[:7] or 'nothing'}"),
+    ]
+
+
+def refused(push: Said, main: str, before: str, reasons: Sequence[str]) -> list[Finding]:
+    """The push was rejected, its output gave the reason, and the branch did not move."""
+    given = [reason for reason in reasons if reason in push.text]
+    missing = [reason for reason in reasons if reason not in push.text]
+    text = f"the push says why: {', '.join(given)}" if not missing else f"the push does not say: {', '.join(missing)}"
+    return [
+        Finding(
+            push.code == 1 and "[remote rejected]" in push.text, f"git push was rejected: it ended with {push.code}"
+        ),
+        Finding(not missing, text),
+        Finding(bool(before) and main == before, f"git ls-remote: main stays at {main[:7] or 'nothing'}"),
+    ]
+
+
+def steady(answers: Sequence[Answer]) -> Finding:
+    """None of the requests failed, and there were some."""
+    failed = [answer for answer in answers if answer.failed]
+    return Finding(
+        bool(answers) and not failed, f"{len(failed):,} of {len(answers):,} requests failed{reasons(failed)}"
+    )
+
+
+def only_in_flight(answers: Sequence[Answer], gone: float) -> list[Finding]:
+    """Of the requests around a kill, only those that had begun when the process was gone may have failed."""
+    failed = [answer for answer in answers if answer.failed]
+    later = [answer for answer in failed if answer.began > gone]
+    after = [answer for answer in answers if answer.began > gone and not answer.failed]
+    return [
+        Finding(bool(after), f"{len(after):,} requests answered after the kill"),
+        Finding(
+            not later,
+            f"{len(failed) - len(later):,} of {len(answers):,} requests failed, in flight when it was killed"
+            if not later
+            else f"{len(later):,} requests failed that began after the kill{reasons(later)}",
+        ),
+    ]
+
+
+def took_over(answers: Sequence[Answer], old: str, new: str) -> list[Finding]:
+    """The new release answers, and nothing that began after its first answer was answered by the old one."""
+    first = first_of(answers, new)
+    if first is None:
+        return [Finding(False, f"{new or 'a new release'} never answered")]
+    stale = [answer for answer in answers if answer.began > first.ended and answer.release == old]
+    return [
+        Finding(not stale, f"{new} answers; {len(stale):,} requests that began after its first answer went to {old}")
+    ]
+
+
+def told_apart(old: bytes, new: bytes) -> Finding:
+    """The same question is answered differently: another model is really there."""
+    return Finding(bool(new) and old != new, f"the same question: {shown(old)} before, {shown(new)} now")
+
+
+def told_alike(first: bytes, back: bytes) -> Finding:
+    """The same question is answered as it was before: the old model is really back."""
+    return Finding(bool(back) and first == back, f"the same question: {shown(first)} at first, {shown(back)} again")
+
+
+def first_of(answers: Sequence[Answer], release: str) -> Answer | None:
+    """The first answer, by when it came, that carries the release."""
+    carried = [answer for answer in answers if answer.release == release and not answer.failed]
+    return min(carried, key=lambda answer: answer.ended, default=None)
+
+
+def reasons(failed: Sequence[Answer]) -> str:
+    """Why requests failed, each reason once with how often: `: 3 × status 502`."""
+    counts: dict[str, int] = {}
+    for answer in failed:
+        reason = answer.problem or (f"status {answer.status}" if answer.status != 200 else "no release or request id")
+        counts[reason] = counts.get(reason, 0) + 1
+    listed = ", ".join(f"{count} × {reason}" for reason, count in sorted(counts.items(), key=lambda item: -item[1])[:3])
+    return f": {listed}" if listed else ""
+
+
+def pace(answers: Sequence[Answer]) -> dict[str, float]:
+    """Requests, failures, requests a second, and the median and 99th percentile of the time to an answer in milliseconds."""
+    if len(answers) < 2:
+        return {"requests": len(answers), "failed": sum(answer.failed for answer in answers)}
+    span = max(answer.ended for answer in answers) - min(answer.began for answer in answers)
+    times = sorted((answer.ended - answer.began) * 1000 for answer in answers)
+    return {
+        "requests": len(answers),
+        "failed": sum(answer.failed for answer in answers),
+        "per_second": round(len(answers) / span, 1) if span else 0.0,
+        "p50_ms": round(statistics.median(times), 1),
+        "p99_ms": round(times[min(len(times) - 1, len(times) * 99 // 100)], 1),
+    }
+
+
+def shown(body: bytes) -> str:
+    """An answer's body for people: one short line."""
+    text = body.decode(errors="replace").strip()
+    return text if len(text) <= 24 else f"{text[:23]}…"

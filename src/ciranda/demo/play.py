@@ -1,0 +1,124 @@
+"""Plays the acts on a stage of their own and says whether each outcome was observed."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ciranda.demo import acts
+from ciranda.demo.judge import Outcome
+from ciranda.demo.screen import Screen
+from ciranda.demo.stage import Stage
+from ciranda.demo.story import Story
+from ciranda.demo.traffic import Traffic
+
+
+def play(story: Story, screen: Screen, *, keep: bool = False, broken: int | None = None) -> dict[str, Any]:
+    """Play all acts, stopping after one whose outcome was not observed; returns the summary (`observed`: all of them were).
+
+    Raises errors.CirandaError where the stage cannot be set. Nothing is left behind, whatever happens, unless `keep`.
+    """
+    began = time.monotonic()
+    outcomes: list[Outcome] = []
+    screen.say(f"Ciranda plays the whole loop on {story.introduction}")
+    with stage_of(story, keep=keep) as stage, traffic_of(stage, story) as traffic:
+        set_up(stage, story, screen)
+        scene = acts.Play(stage, screen, story, traffic, broken)
+        for act in acts.ACTS:
+            outcomes.append(performed(act, scene))
+            if not outcomes[-1].observed:
+                break
+        traffic.stop()
+        seconds = time.monotonic() - began
+        screen.ending(outcomes, len(acts.ACTS), seconds)
+        if keep:
+            farewell(stage, screen)
+    return summary(outcomes, seconds, story)
+
+
+@contextmanager
+def stage_of(story: Story, *, keep: bool) -> Iterator[Stage]:
+    stage = Stage(story.project)
+    try:
+        yield stage
+    except BaseException:
+        stage.close()
+        raise
+    stage.close(keep=keep)
+
+
+@contextmanager
+def traffic_of(stage: Stage, story: Story) -> Iterator[Traffic]:
+    traffic = Traffic(acts.address(stage, story), story.bodies, rate=acts.RATE, clients=acts.CLIENTS)
+    try:
+        yield traffic
+    finally:
+        traffic.stop()
+
+
+def set_up(stage: Stage, story: Story, screen: Screen) -> None:
+    """A server in an empty home, and the repository beside it, nothing pushed yet."""
+    story.write(stage.tree)
+    screen.say()
+    screen.command(f"ciranda up --port {stage.port} --gateway-port {stage.gateway_port}")
+    stage.up()
+    stage.repository()
+    screen.command(f"git remote add ciranda http://127.0.0.1:{stage.port}/git/{story.project}.git")
+
+
+def performed(act: acts.Act, scene: acts.Play) -> Outcome:
+    """Play one act, show what was found, and say what it came to."""
+    scene.screen.title(act.number, act.title)
+    began = time.monotonic()
+    findings, figures = act.play(scene)
+    for finding in findings:
+        scene.screen.finding(finding)
+    return Outcome(act.number, act.title, time.monotonic() - began, tuple(findings), figures)
+
+
+def summary(outcomes: list[Outcome], seconds: float, story: Story) -> dict[str, Any]:
+    """The JSON that `--json` prints; acts after one that was not observed were not played."""
+    played = {outcome.act: outcome for outcome in outcomes}
+    rows = [row(act, played.get(act.number)) for act in acts.ACTS]
+    return {
+        "project": story.project,
+        "observed": all(each["outcome"] for each in rows),
+        "seconds": round(seconds, 1),
+        "acts": rows,
+    }
+
+
+def row(act: acts.Act, outcome: Outcome | None) -> dict[str, Any]:
+    """One act in the summary."""
+    if outcome is None:
+        return {
+            "act": act.number,
+            "title": act.title,
+            "outcome": False,
+            "why": "not played",
+            "seconds": 0.0,
+            "figures": {},
+        }
+    return {
+        "act": act.number,
+        "title": act.title,
+        "outcome": outcome.observed,
+        "why": outcome.why,
+        "seconds": round(outcome.seconds, 1),
+        "findings": [{"ok": finding.ok, "text": finding.text} for finding in outcome.findings],
+        "figures": outcome.figures,
+    }
+
+
+def farewell(stage: Stage, screen: Screen) -> None:
+    """How to look at what was left up, and how to end it."""
+    screen.say()
+    screen.say("It stays up. Look at it, and push to it yourself:")
+    for text in (
+        f"export CIRANDA_HOME={stage.home}",
+        f"cd {stage.tree}",
+        "ciranda status",
+        f"git -c credential.helper='store --file={stage.folder / 'credentials'}' push ciranda main",
+        f"ciranda down && rm -rf {stage.folder}",
+    ):
+        screen.say(f"  {text}")

@@ -1,0 +1,25 @@
+"""Fetches all that the demo needs while there is a network: the flights, and every package of the example's own lock."""
+
+from collections.abc import Callable
+
+from ciranda.demo import data, flights
+from ciranda.demo.stage import Stage
+
+
+def prepare(report: Callable[[str], None]) -> None:
+    """Run the example once on a few flights, in a home of its own: what that needs is then in uv's cache.
+
+    Raises errors.CirandaError where something cannot be fetched.
+    """
+    found = data.ensure(report)
+    stage = Stage("flights")
+    try:
+        flights.story(found).write(stage.tree)
+        for month in sorted((stage.tree / "data" / "flights").glob("*.csv"))[1:]:
+            month.unlink()
+        stage.must(stage.git("init", "-q", "-b", "main"), "git init")
+        stage.commit("The flights of January")
+        report("building the environment of the example")
+        stage.must(stage.ciranda("run", "--json", timeout=600.0), "ciranda run")
+    finally:
+        stage.close()

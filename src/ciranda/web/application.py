@@ -1,0 +1,44 @@
+"""The ASGI application of control: the API and Git behind one check of host and origin."""
+
+from pathlib import Path
+
+from litestar import Litestar, asgi
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from ciranda.web import api, authority, git
+from ciranda.web.port import Control, Rooms
+
+
+def build(control: Control, rooms: Rooms, *, port: int, lines: Path, windows: Path) -> Litestar:
+    """`port` is where it listens; `lines` the folder of the changes' lines; `windows` a private folder for the hooks of pushes."""
+    server = git.Git(control, rooms, windows)
+
+    @asgi("/git", is_mount=True, copy_scope=True)
+    async def git_mount(scope: Scope, receive: Receive, send: Send) -> None:
+        await server(scope, receive, send)  # type: ignore[arg-type]
+
+    known = authority.addresses(port)
+
+    def guarded(app: ASGIApp) -> ASGIApp:
+        async def guard(scope: Scope, receive: Receive, send: Send) -> None:
+            denied = (
+                authority.check_source(authority.headers_of(scope["headers"]), known)
+                if scope["type"] == ScopeType.HTTP
+                else None
+            )
+            if denied:
+                await git.answer_denied(denied, send)  # type: ignore[arg-type]
+            else:
+                await app(scope, receive, send)
+
+        return guard
+
+    return Litestar(
+        [git_mount, *api.Api(control, rooms, lines).handlers()],
+        middleware=[guarded],
+        exception_handlers=api.HANDLERS,
+        openapi_config=None,
+        request_max_body_size=api.LARGEST,
+        logging_config=None,
+    )

@@ -1,0 +1,72 @@
+"""Who asks, under which name, from which page: decided from a request's headers."""
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ciranda.access import tokens
+from ciranda.kernel import errors
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+Headers = Mapping[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """A request that is not answered: the HTTP status, what was wrong, and the next step."""
+
+    status: int
+    error: str
+    hint: str = ""
+
+
+def headers_of(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """ASGI's headers by name; of a name that comes twice, the last."""
+    return {name.lower(): value for name, value in raw}
+
+
+def addresses(port: int) -> frozenset[str]:
+    """The names under which a server on loopback answers: anything else is a page of somebody else's (DNS rebinding)."""
+    return frozenset(f"{name}:{port}" for name in LOOPBACK) | (frozenset(LOOPBACK) if port == 80 else frozenset())
+
+
+def check_source(headers: Headers, known: frozenset[str]) -> Denied | None:
+    """Refuse a request for another host, and one that a page of another origin sends."""
+    host = headers.get(b"host", b"").decode("latin-1").lower()
+    if host not in known:
+        return Denied(403, f"this server does not answer under the name {host!r}", f"use http://{min(known)}")
+    origin = headers.get(b"origin")
+    if origin is not None and origin.decode("latin-1").lower() not in {f"http://{name}" for name in known}:
+        return Denied(403, "a page of another origin may not ask this server")
+    return None
+
+
+def token_of(headers: Headers) -> str | None:
+    """The token of a request: `Bearer TOKEN`, or the password of `Basic` (Git)."""
+    scheme, _, value = headers.get(b"authorization", b"").decode("latin-1").strip().partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return value.strip() or None
+        case "basic":
+            try:
+                pair = base64.b64decode(value.strip(), validate=True).decode()
+            except (binascii.Error, UnicodeDecodeError):
+                return None
+            return pair.partition(":")[2] or None
+    return None
+
+
+def check_user(user: tokens.User | None, token: str | None, role: tokens.Role) -> Denied | None:
+    """Refuse a request without a token, with one that nobody has, and one whose user's role does not reach."""
+    if token is None:
+        return Denied(
+            401, "a token is needed", "the first one is in the file `token` of the home; give it as the password"
+        )
+    if user is None:
+        return Denied(401, "nobody here has this token", "the first one is in the file `token` of the home")
+    try:
+        tokens.require(user, role)
+    except errors.Refused as error:
+        return Denied(403, str(error), error.hint)
+    return None

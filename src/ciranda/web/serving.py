@@ -1,0 +1,44 @@
+"""Serving: the application on a listener that is there already, and the `control` socket beside it."""
+
+import socket
+
+import uvicorn
+
+from ciranda.app import home as homes
+from ciranda.web import application, local
+from ciranda.web.port import Control, Rooms
+
+GRACE = 3  # seconds for requests under way when control is asked to stop; a window that is cut off loses nothing but its view
+
+
+def serve(acts: Control, home: homes.Home, listener: socket.socket) -> None:
+    """Answer on the listener and on the `control` socket until a signal ends it."""
+    rooms = Rooms()
+    windows = local.LocalServer(
+        home.sockets / "control", {"push": acts.record_push, "ping": lambda _request: {"ok": True}}
+    )
+    try:
+        app = application.build(
+            acts, rooms, port=listener.getsockname()[1], lines=home.lines, windows=home.state / "windows"
+        )
+        server(app).run(sockets=[listener])
+    finally:
+        windows.close()
+        rooms.close()
+
+
+def server(app: object) -> uvicorn.Server:
+    """uvicorn as control runs it: no access log, no WebSockets, no header of its own."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,  # type: ignore[arg-type]
+            access_log=False,
+            log_config=None,
+            lifespan="off",
+            ws="none",
+            server_header=False,
+            date_header=False,
+            timeout_graceful_shutdown=GRACE,
+            timeout_keep_alive=30,
+        )
+    )

@@ -1,10 +1,19 @@
-"""A simulated machine for an environment: instances that start, crash and hang in simulated time."""
+"""Environments without processes: a simulated machine in simulated time, and a port and a site on a real ledger."""
 
+import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, Literal
 
-from ciranda.environment import decide, observed
+from ciranda.environment import decide, observe, observed, revisions, specs
+from ciranda.kernel import clock, errors, migrations
+from ciranda.kernel.database import Database
+from ciranda.kernel.store import Store
+from ciranda.pipeline import records
+from ciranda.project import declaration
+from ciranda.release import manifest, releases
 from ciranda.service import port
+from support.kernel import Ledger
 
 SECOND = 1_000_000
 
@@ -136,7 +145,8 @@ class World:
                 one.state = "healthy"
         if self.target is not None and self.target.verify == "waiting":
             found = self.verify[self.target.wanted.revision]
-            self.target = replace(self.target, verify=found, message="smoke: exit status 1")  # type: ignore[arg-type]
+            problem = "smoke: exit status 1" if found == "failed" else ""
+            self.target = replace(self.target, verify="passed", problem=problem)
 
     def kill(self, instance: str) -> None:
         """kill -9."""
@@ -215,3 +225,168 @@ class World:
         self.processes[name] = Process(
             name, made, self.now_us, self.healthy_after.get(release, 0.5), self.exits_after.get(release)
         )
+
+
+@dataclass
+class Instances:
+    """Implements `port.Instances` without processes: what is started is healthy after a while of real time.
+
+    `broken` names releases that never are. Several threads may use it.
+    """
+
+    healthy_after: float = 0.05  # seconds
+    broken: set[str] = field(default_factory=set)
+    there: dict[str, port.Instance] = field(default_factory=dict)
+    specs: dict[str, port.InstanceSpec] = field(default_factory=dict)
+    table: dict[tuple[str, str], list[port.Route]] = field(default_factory=dict)
+    swaps: list[list[port.Route]] = field(default_factory=list)
+    unreachable: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    made: int = 0
+
+    def start(self, spec: port.InstanceSpec) -> str:
+        with self.lock:
+            self.made += 1
+            name = f"{spec.environment}-{spec.service}-{spec.release}-{self.made}"
+            self.specs[name] = spec
+            self.there[name] = port.Instance(
+                name, spec.digest, "starting", clock.now_us(), f"unix:/sockets/{self.made}", confined=False
+            )
+            return name
+
+    def stop(self, instance: str) -> None:
+        with self.lock:
+            one = self.there[instance]
+            if one.state != "exited":
+                self.there[instance] = replace(one, state="exited", exit="exit 0")
+
+    def observe(self) -> list[port.Instance]:
+        with self.lock:
+            for name, one in self.there.items():
+                old = clock.now_us() - one.started_us > self.healthy_after * SECOND
+                if one.state == "starting" and old and self.specs[name].release not in self.broken:
+                    self.there[name] = replace(one, state="healthy")
+            return list(self.there.values())
+
+    def forget(self, instance: str) -> None:
+        with self.lock:
+            self.there.pop(instance, None)
+
+    def route(self, project: str, environment: str, routes: list[port.Route]) -> None:
+        if self.unreachable:
+            raise errors.Unreachable("the gateway does not answer")
+        with self.lock:
+            self.table[project, environment] = routes
+            self.swaps.append(routes)
+
+    def routed(self, project: str, environment: str) -> list[port.Route]:
+        with self.lock:
+            return self.table.get((project, environment), [])
+
+    def kill(self, instance: str) -> None:
+        """As if it had crashed."""
+        with self.lock:
+            self.there[instance] = replace(self.there[instance], state="exited", exit="signal 9")
+
+    def answering(self, environment: str = "prod", project: str = "flights") -> dict[str, str]:
+        """The release that answers, by service."""
+        return {
+            route.service: target.release
+            for route in self.routed(project, environment)
+            for target in route.targets
+            if any(self.there[one].state == "healthy" for one in target.instances if one in self.there)
+        }
+
+
+def project(
+    *,
+    services: dict[str, int] | None = None,
+    settings: dict[str, declaration.Scalar] | None = None,
+    environments: tuple[declaration.Environment, ...] | None = None,
+    start_timeout: float = 20.0,
+) -> declaration.Project:
+    """A declaration of a project `flights` with command services of so many instances that use the asset `delay`."""
+    kinds: dict[type, Literal["str", "int", "float", "bool"]] = {str: "str", int: "int", float: "float", bool: "bool"}
+    return declaration.Project(
+        name="flights",
+        pipeline="pipeline.py",
+        services=tuple(
+            declaration.Service(
+                name, "command", f"./serve {name}", uses=("delay",), instances=count, start_timeout=start_timeout
+            )
+            for name, count in ({"delays": 1} if services is None else services).items()
+        ),
+        settings=tuple(
+            declaration.Setting(name, kinds[type(value)], value) for name, value in (settings or {}).items()
+        ),
+        environments=environments or (declaration.Environment("test"), declaration.Environment("prod", after="test")),
+    )
+
+
+@dataclass
+class Site:
+    """A ledger and a store with releases of one project, as the loop would make them."""
+
+    database: Database
+    store: Store
+    folder: Path
+
+    def release(
+        self, commit: str, *, model: bytes = b"1", **declared: Any
+    ) -> tuple[releases.Release, manifest.Manifest]:
+        """Make a release of a commit."""
+        with self.store.batch():
+            made = self.store.put(model)
+        version = records.Version("delay", made, f"key-{made}", "json", len(model), "model")
+        content = manifest.build(
+            project(**declared),
+            commit=commit,
+            tree=f"tree-{commit}",
+            interpreter="b3:interpreter",
+            parameters={},
+            assets={"delay": version, "unused": version},
+            policy="b3:policy",
+        )
+        kept = releases.keep(self.store, content)
+        release = self.database.write(
+            lambda tx: releases.make(tx, manifest=content, kept=kept, change=None, actor="ana")
+        )
+        return release, content
+
+    def target(self, commit: str, environment: str = "prod", **declared: Any) -> revisions.Revision:
+        """Make a release of a commit and aim an environment at it."""
+        release, content = self.release(commit, **declared)
+        return self.database.write(
+            lambda tx: revisions.target(tx, environment=environment, release=release, content=content, actor="ana")
+        )
+
+    def reach(self, revision: revisions.Revision) -> None:
+        """End a revision as reached."""
+        assert self.database.write(lambda tx: revisions.end(tx, revision, "reached", actor="ciranda"))
+
+    def machine(self, **changes: Any) -> observe.Machine:
+        """A machine whose trees are folders with the commit in a file."""
+
+        def write_tree(commit: str, destination: Path) -> None:
+            destination.mkdir()
+            (destination / "commit").write_text(commit)
+
+        plain: dict[str, Any] = {
+            "trees": self.folder / "trees",
+            "gateway": lambda: "http://127.0.0.1:7780",
+            "program": lambda digest: specs.Program(Path("/usr/bin/python3")),
+            "write_tree": write_tree,
+            "memory_short": lambda: False,
+        }
+        return observe.Machine(**plain | changes)
+
+    def place(self, instances: port.Instances, environment: str = "prod", **changes: Any) -> observe.Place:
+        """An environment of the project on that machine."""
+        return observe.Place("flights", environment, self.database, self.store, instances, self.machine(**changes))
+
+
+def site(ledger: Ledger, folder: Path) -> Site:
+    """A site on a ledger; its tables are made."""
+    database = ledger.open()
+    migrations.migrate(database, ["ciranda.release", "ciranda.environment"])
+    return Site(database, Store(folder / "store"), folder)

@@ -65,8 +65,8 @@ def failure(seen: Observed) -> str | None:
     goal = seen.target
     if goal is None:
         return None
-    if goal.verify == "failed":
-        return goal.message or "its verification failed"
+    if goal.problem:
+        return goal.problem
     for part in goal.wanted.parts:
         reason = _failure_of(seen, goal, part)
         if reason:
@@ -231,7 +231,7 @@ def _stops(seen: Observed, goal: Goal | None, routes: tuple[port.Route, ...]) ->
     actions: list[Action] = []
     for one in seen.instances:
         if one.asked and one.state in ("starting", "healthy", "unhealthy"):
-            actions.append(Stop(one.id, one.spec, one.started_us, "it was asked to"))
+            actions.append(Stop(one.id, one.spec, one.started_us, "it was asked to", again=True))
     groups: dict[str, list[Seen]] = {}
     for one in seen.instances:
         if one.running:

@@ -34,13 +34,13 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """The target revision and how far it is. `message` says why its verification failed."""
+    """The target revision and how far it is. `problem`: why it cannot be, such as a verification that failed."""
 
     wanted: Wanted
     created_us: int
     routed_us: int | None
-    verify: Literal["none", "absent", "waiting", "passed", "failed"]
-    message: str = ""
+    verify: Literal["none", "absent", "waiting", "passed"]
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +120,13 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Begin to stop an instance."""
+    """Begin to stop an instance; `again`: that it was asked to is recorded already."""
 
     instance: str
     spec: str
     started_us: int
     why: str
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

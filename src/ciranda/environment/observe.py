@@ -1,0 +1,173 @@
+"""Look at an environment: what the ledger wants of it, what runs, what is routed."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ciranda.environment import decide, materialise, revisions, specs
+from ciranda.environment.observed import Exit, Goal, Observed, Seen, Standby, Wanted
+from ciranda.kernel import clock, errors, statements, tasks
+from ciranda.kernel.database import Database
+from ciranda.kernel.store import Store
+from ciranda.release import releases
+from ciranda.release.manifest import Manifest
+from ciranda.service import port
+
+sql = statements.load("ciranda.environment")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What resolves a release on this machine, as plain values and callables.
+
+    `gateway` gives its address as instances reach it, `program` the interpreter of a digest (raises errors.NotFound),
+    `write_tree` writes a commit of this project to a folder by a rename, `memory_short` says whether to give up standby.
+    """
+
+    trees: Path
+    gateway: Callable[[], str]
+    program: Callable[[str], specs.Program]
+    write_tree: materialise.WriteTree
+    memory_short: Callable[[], bool]
+
+
+@dataclass
+class Memory:
+    """What one looker remembers; all of it can be found again."""
+
+    contents: dict[str, tuple[releases.Release, Manifest]] = field(default_factory=dict)  # by release.id
+    unhealthy: dict[str, int] = field(default_factory=dict)  # instance → since when
+    specifications: dict[str, tuple[str, str]] = field(default_factory=dict)  # digest → service, release
+    foreign: set[str] = field(default_factory=set)  # digests of other environments' specifications
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One environment and where it is found."""
+
+    project: str
+    environment: str
+    database: Database
+    store: Store
+    instances: port.Instances
+    machine: Machine
+
+    @property
+    def ground(self) -> specs.Ground:
+        """Where this machine puts things now."""
+        return specs.Ground(self.machine.trees, self.machine.gateway())
+
+
+def observe(place: Place, memory: Memory) -> Observed:
+    """Everything that a decision depends on, now. Raises errors.CirandaError when live cannot be resolved."""
+    now_us = clock.now_us()
+    database, project, environment = place.database, place.project, place.environment
+    target = revisions.current_target(database, project, environment)
+    reached = revisions.reached_since(database, project, environment, now_us - decide.STANDBY_US)
+    endings = database.query(sql.endings, project=project, environment=environment, since_us=now_us - decide.MEMORY_US)
+    asked = {row["instance"] for row in endings if row["asked_us"] is not None}
+    return Observed(
+        project=project,
+        environment=environment,
+        now_us=now_us,
+        target=None if target is None else _goal(place, memory, target),
+        live=_resolve(place, memory, reached[0]) if reached else None,
+        standby=_standby(place, memory, reached, now_us),
+        instances=_instances(place, memory, asked, now_us),
+        exits=tuple(
+            Exit(row["instance"], row["spec"], row["exited_us"], row["exit"])
+            for row in endings
+            if row["exited_us"] is not None
+        ),
+        routes=tuple(sorted(place.instances.routed(project, environment), key=lambda route: route.service)),
+        memory_short=place.machine.memory_short(),
+    )
+
+
+def content(place: Place, memory: Memory, release: str) -> tuple[releases.Release, Manifest]:
+    """A release and its manifest; both never change."""
+    if release not in memory.contents:
+        found = releases.by_id(place.database, release)
+        memory.contents[release] = found, releases.manifest(place.store, found)
+    return memory.contents[release]
+
+
+def _resolve(place: Place, memory: Memory, revision: revisions.Revision) -> Wanted:
+    release, manifest = content(place, memory, revision.release)
+    ground = place.ground
+    parts = specs.parts(
+        manifest,
+        revision,
+        release=release.name,
+        ground=ground,
+        program=place.machine.program(manifest.interpreter),
+    )
+    return Wanted(revision.id, release.name, parts, materialise.prepared(manifest, ground))
+
+
+def _goal(place: Place, memory: Memory, target: revisions.Revision) -> Goal:
+    try:
+        wanted = _resolve(place, memory, target)
+    except (errors.Refused, errors.Corrupt) as error:
+        nothing = Wanted(target.id, releases.by_id(place.database, target.release).name, ())
+        return Goal(nothing, target.created_us, target.routed_us, "none", error.message)
+    if not target.verify.commands:
+        return Goal(wanted, target.created_us, target.routed_us, "none")
+    if target.verification is None:
+        return Goal(wanted, target.created_us, target.routed_us, "absent")
+    task = tasks.get(place.database, target.verification)
+    match task.state:
+        case "done":
+            return Goal(wanted, target.created_us, target.routed_us, "passed")
+        case "failed":
+            problem = (task.result or {}).get("reason") or "its verification failed"
+            return Goal(wanted, target.created_us, target.routed_us, "passed", str(problem))
+        case _:
+            return Goal(wanted, target.created_us, target.routed_us, "waiting")
+
+
+def _standby(place: Place, memory: Memory, reached: list[revisions.Revision], now_us: int) -> tuple[Standby, ...]:
+    found = []
+    for successor, left in itertools.pairwise(reached):
+        until_us = (successor.ended_us or now_us) + decide.STANDBY_US
+        try:
+            found.append(Standby(_resolve(place, memory, left), until_us))
+        except (errors.Refused, errors.Corrupt):
+            continue  # what cannot be resolved any more cannot be gone back to either
+    return tuple(found)
+
+
+def _instances(place: Place, memory: Memory, asked: set[str], now_us: int) -> tuple[Seen, ...]:
+    there = place.instances.observe()
+    unknown = {one.spec for one in there} - memory.specifications.keys() - memory.foreign
+    if unknown:
+        rows = place.database.query(sql.specifications, project=place.project, environment=place.environment)
+        memory.specifications = {row["digest"]: (row["service"], row["release"]) for row in rows}
+        memory.foreign |= unknown - memory.specifications.keys()
+    seen = []
+    for one in there:
+        if one.spec not in memory.specifications:
+            continue
+        service, release = memory.specifications[one.spec]
+        if one.state == "unhealthy":
+            memory.unhealthy.setdefault(one.id, now_us)
+        else:
+            memory.unhealthy.pop(one.id, None)
+        seen.append(
+            Seen(
+                id=one.id,
+                spec=one.spec,
+                service=service,
+                release=release,
+                state=one.state,
+                address=one.address,
+                started_us=one.started_us,
+                asked=one.id in asked,
+                exit=one.exit,
+                unhealthy_us=memory.unhealthy.get(one.id),
+            )
+        )
+    for gone in memory.unhealthy.keys() - {one.id for one in there}:
+        del memory.unhealthy[gone]
+    return tuple(seen)

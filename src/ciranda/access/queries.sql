@@ -12,3 +12,7 @@ WHERE token.id = :id;
 
 -- name: any_token
 SELECT id FROM token LIMIT 1;
+
+-- name: user
+-- What a user may do.
+SELECT name, role FROM users WHERE name = :name;

@@ -46,6 +46,12 @@ def find(database: Database, token: str) -> User | None:
     return User(row["name"], row["role"])
 
 
+def user(database: Database, name: str) -> User | None:
+    """The user of this name; None: nobody is called so."""
+    row = database.one(sql.user, name=name)
+    return None if row is None else User(row["name"], row["role"])
+
+
 def first_token(database: Database, path: Path, *, user: str = "admin") -> None:
     """If the ledger knows no token yet, give it one of an admin and leave that in a file (0600).
 

@@ -3,6 +3,8 @@
     CIRANDA_FAILPOINT="store.pack.appended"      die (SIGKILL) the first time the point is passed
     CIRANDA_FAILPOINT="store.pack.appended:3"    the third time in this process
     CIRANDA_FAILPOINT_FILE=/tmp/once             only the process that removes this file dies: one kill in a whole tree
+    CIRANDA_FAILPOINT=@/tmp/next                 the point whose name that file holds, whenever it holds one: the process that passes it
+                                                 renames the file to /tmp/next.<pid> and dies
 
 Without the variable a point is a call of an empty function.
 """
@@ -64,6 +66,8 @@ def arm(environment: Mapping[str, str]) -> Callable[[str], None]:
     wanted = environment.get("CIRANDA_FAILPOINT")
     if not wanted:
         return _unarmed
+    if wanted.startswith("@"):
+        return _chosen_by(wanted[1:])
     target, _, nth = wanted.partition(":")
     if target not in NAMES:
         raise ValueError(f"CIRANDA_FAILPOINT names {target!r}, which is not a point")
@@ -77,6 +81,20 @@ def arm(environment: Mapping[str, str]) -> Callable[[str], None]:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(token)
                 os.kill(os.getpid(), signal.SIGKILL)
+            return
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    return armed
+
+
+def _chosen_by(path: str) -> Callable[[str], None]:
+    def armed(name: str) -> None:
+        try:
+            with open(path) as file:
+                if file.read() != name:
+                    return
+            os.rename(path, f"{path}.{os.getpid()}")
+        except FileNotFoundError:
             return
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -92,3 +92,9 @@ def test_a_role_may_do_what_those_before_it_may(has: tokens.Role, needs: tokens.
 def test_nobody_may_nothing() -> None:
     with pytest.raises(errors.Refused, match="token"):
         tokens.require(None, "viewer")
+
+
+def test_a_user_is_found_by_name(db: Database) -> None:
+    db.write(lambda tx: tokens.create(tx, user="ana", role="operator"))
+    assert tokens.user(db, "ana") == tokens.User("ana", "operator")
+    assert tokens.user(db, "bob") is None

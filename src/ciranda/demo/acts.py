@@ -168,12 +168,9 @@ def takes_over(play: Play) -> tuple[list[Finding], dict[str, Any]]:
 
 def computed_again(push: Said, story: Story) -> Finding:
     """By the push's own lines: what did not change came from the store, what did was made anew."""
-    cached = {
-        name: bool(re.search(rf"^remote:\s+{name}\s.*\bcached\b", push.text, re.MULTILINE))
-        for name in (story.unchanged, story.changed)
-    }
-    made = bool(re.search(rf"^remote:\s+{story.changed}\s+✓", push.text, re.MULTILINE))
-    right = cached[story.unchanged] and made and not cached[story.changed]
+    cached = re.findall(r"^remote:\s+(\w+)\s.*\bcached\b", push.text, re.MULTILINE)
+    made = re.findall(r"^remote:\s+(\w+)\s+✓", push.text, re.MULTILINE)
+    right = story.unchanged in cached and story.changed in made and story.changed not in cached
     return Finding(right, f"only what changed was computed: {story.unchanged} from the store, {story.changed} anew")
 
 

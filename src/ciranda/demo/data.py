@@ -64,17 +64,5 @@ def fetching(lock: Path, target: Path) -> list[str]:
     """The command that fetches it: verified by its hash, nothing that it requires, nothing of it imported."""
     import uv
 
-    return [
-        uv.find_uv_bin(),
-        "pip",
-        "install",
-        "-q",
-        "--no-deps",
-        "--require-hashes",
-        "--python",
-        sys.executable,
-        "--target",
-        str(target),
-        "-r",
-        str(lock),
-    ]
+    options = ["--no-deps", "--require-hashes", "--python", sys.executable, "--target", str(target)]
+    return [uv.find_uv_bin(), "pip", "install", "-q", *options, "-r", str(lock)]

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from ciranda.demo import acts
@@ -13,7 +14,9 @@ from ciranda.demo.story import Story
 from ciranda.demo.traffic import Traffic
 
 
-def play(story: Story, screen: Screen, *, keep: bool = False, broken: int | None = None) -> dict[str, Any]:
+def play(
+    story: Story, screen: Screen, *, home: Path | None = None, keep: bool = False, broken: int | None = None
+) -> dict[str, Any]:
     """Play all acts, stopping after one whose outcome was not observed; returns the summary (`observed`: all of them were).
 
     Raises errors.CirandaError where the stage cannot be set. Nothing is left behind, whatever happens, unless `keep`.
@@ -21,7 +24,7 @@ def play(story: Story, screen: Screen, *, keep: bool = False, broken: int | None
     began = time.monotonic()
     outcomes: list[Outcome] = []
     screen.say(f"Ciranda plays the whole loop on {story.introduction}")
-    with stage_of(story, keep=keep) as stage, traffic_of(stage, story) as traffic:
+    with stage_of(story, home, keep=keep) as stage, traffic_of(stage, story) as traffic:
         set_up(stage, story, screen)
         scene = acts.Play(stage, screen, story, traffic, broken)
         for act in acts.ACTS:
@@ -37,8 +40,8 @@ def play(story: Story, screen: Screen, *, keep: bool = False, broken: int | None
 
 
 @contextmanager
-def stage_of(story: Story, *, keep: bool) -> Iterator[Stage]:
-    stage = Stage(story.project)
+def stage_of(story: Story, home: Path | None, *, keep: bool) -> Iterator[Stage]:
+    stage = Stage(story.project, home)
     try:
         yield stage
     except BaseException:

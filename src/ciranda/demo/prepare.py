@@ -1,18 +1,19 @@
 """Fetches all that the demo needs while there is a network: the flights, and every package of the example's own lock."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from ciranda.demo import data, flights
 from ciranda.demo.stage import Stage
 
 
-def prepare(report: Callable[[str], None]) -> None:
+def prepare(report: Callable[[str], None], home: Path | None = None) -> None:
     """Run the example once on a few flights, in a home of its own: what that needs is then in uv's cache.
 
     Raises errors.CirandaError where something cannot be fetched.
     """
     found = data.ensure(report)
-    stage = Stage("flights")
+    stage = Stage("flights", home)
     try:
         flights.story(found).write(stage.tree)
         for month in sorted((stage.tree / "data" / "flights").glob("*.csv"))[1:]:

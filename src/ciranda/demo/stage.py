@@ -26,10 +26,15 @@ DOWN = 60.0  # seconds until it has drained and left
 class Stage:
     """Everything that the play touches lies in one temporary folder and ends with it."""
 
-    def __init__(self, project: str) -> None:
+    def __init__(self, project: str, home: Path | None = None) -> None:
+        """`home`: a folder that is not there yet; without it, one in the temporary folder. Raises errors.Refused."""
+        if home and home.exists():
+            raise errors.Refused(
+                "the demo wants a home of its own", where=str(home), hint="name a folder that is not there yet"
+            )
         self.project = project
         self.folder = Path(tempfile.mkdtemp(prefix="ciranda-demo-"))
-        self.home = self.folder / "home"
+        self.home = home or self.folder / "home"
         self.tree = self.folder / project
         self.tree.mkdir()
         self.port, self.gateway_port = free_ports(2)
@@ -128,7 +133,9 @@ class Stage:
             with contextlib.suppress(subprocess.SubprocessError, OSError):
                 self.ciranda("down", timeout=DOWN)
         processes.end(self.home)
-        remove(self.folder)
+        for made in (self.home, self.folder):
+            if made.exists():
+                remove(made)
 
 
 @contextlib.contextmanager

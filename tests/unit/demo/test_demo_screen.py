@@ -1,0 +1,38 @@
+import io
+
+from ciranda.demo.judge import Finding, Outcome
+from ciranda.demo.screen import Screen, fitted, wrapped
+
+
+def test_a_line_that_fits_is_left_alone() -> None:
+    assert fitted("remote:   code     ✓ 14 tests      1.9 s  ", 80) == "remote:   code     ✓ 14 tests      1.9 s"
+
+
+def test_a_long_line_gives_up_its_gap_first() -> None:
+    line = "remote:   code     ✓ 14 tests" + " " * 46 + "1.9 s"
+    assert len(line) == 80
+    assert fitted("  " + line, 80) == "  remote:   code     ✓ 14 tests" + " " * 44 + "1.9 s"
+    assert len(fitted("  " + line, 80)) == 80
+
+
+def test_what_is_longer_than_its_gaps_is_cut() -> None:
+    assert fitted("a" * 90, 80) == "a" * 79 + "…"
+
+
+def test_text_is_broken_between_words() -> None:
+    assert wrapped("one two three", 8) == ["one two", "three"]
+
+
+def test_a_file_gets_no_colour_and_eighty_columns() -> None:
+    out = io.StringIO()
+    screen = Screen(out)
+    screen.title(4, "A better model takes over under traffic")
+    screen.line("remote:   code     ✓ 14 tests" + " " * 46 + "1.9 s")
+    screen.finding(Finding(False, "word " * 30))
+    screen.ending(
+        [Outcome(1, "A title", 1.0, (Finding(True, "x"),)), Outcome(2, "B", 1.0, (Finding(False, "y"),))], 7, 9.0
+    )
+    assert "\x1b" not in out.getvalue()
+    assert max(len(line) for line in out.getvalue().splitlines()) <= 80
+    assert "1 of 7 acts observed in 9 s" in out.getvalue()
+    assert "✗ act 2: y" in out.getvalue()

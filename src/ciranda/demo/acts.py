@@ -235,9 +235,8 @@ def gateway_dies(play: Play) -> tuple[list[Finding], dict[str, Any]]:
     mark, pid = play.traffic.mark, play.stage.process("gateway")
     if pid is None:
         return [Finding(False, "no gateway process was found")], {}
-    keeper = play.stage.process("keeper")
-    if play.breaks(6) and keeper:
-        processes.kill(keeper)
+    if play.breaks(6):
+        play.stage.abandon()
     play.screen.command(f"kill -9 {pid}     # gateway")
     gone = processes.kill(pid)
     first = play.traffic.wait(lambda answer: not answer.failed and answer.began > gone, after=mark, timeout=BACK)

@@ -1,6 +1,7 @@
 """The stage: a temporary home and repository, a server on free ports of 127.0.0.1, driven as a person drives them: by command."""
 
 import contextlib
+import http.client
 import os
 import shutil
 import signal
@@ -39,6 +40,7 @@ class Stage:
         self.tree.mkdir()
         self.port, self.gateway_port = free_ports(2)
         self.environment = environment(os.environ, self.folder, self.home)
+        self._server: subprocess.Popen[bytes] | None = None
 
     @property
     def gateway(self) -> str:
@@ -85,13 +87,28 @@ class Stage:
         return said.text.strip()
 
     def up(self) -> None:
-        """Start the server and wait until it answers. Raises errors.Unreachable."""
-        self.must(
-            self.ciranda(
-                "up", "--port", str(self.port), "--gateway-port", str(self.gateway_port), "--detach", timeout=UP
-            ),
-            "ciranda up",
-        )
+        """Start the server and wait until both of its addresses answer. Raises errors.Unreachable."""
+        log = self.folder / "up.log"
+        command = ciranda("up", "--port", str(self.port), "--gateway-port", str(self.gateway_port))
+        with log.open("wb") as out:
+            self._server = subprocess.Popen(
+                command, cwd=self.tree, env=self.environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                start_new_session=True,
+            )  # fmt: skip
+        deadline = time.monotonic() + UP
+        while not (answers(self.port, "/api/v1/version") and answers(self.gateway_port, "/")):
+            if self._server.poll() is not None or time.monotonic() > deadline:
+                raise errors.Unreachable("the server did not come up", where=log.read_text(errors="replace").strip())
+            time.sleep(0.05)  # from outside it is there when it answers
+
+    def abandon(self) -> None:
+        """Kill what would start everything again: what breaks the act of the kills on purpose."""
+        if self._server:
+            self._server.kill()
+            self._server.wait()
+        keeper = self.process("keeper")
+        if keeper:
+            processes.kill(keeper)
 
     def repository(self) -> None:
         """A Git repository with the server as the remote `ciranda`; its password is the first token of the home."""
@@ -133,6 +150,8 @@ class Stage:
             with contextlib.suppress(subprocess.SubprocessError, OSError):
                 self.ciranda("down", timeout=DOWN)
         processes.end(self.home)
+        if self._server:
+            self._server.wait(DOWN)
         for made in (self.home, self.folder):
             if made.exists():
                 remove(made)
@@ -187,6 +206,19 @@ def environment(outer: Mapping[str, str], folder: Path, home: Path) -> dict[str,
         "GIT_COMMITTER_EMAIL": "ada@example.org",
         "LC_ALL": "C.UTF-8",
     }
+
+
+def answers(port: int, path: str) -> bool:
+    """Whether an HTTP server answers anything at all there."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1.0)
+    try:
+        connection.request("GET", path)
+        connection.getresponse().read()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True
 
 
 def free_ports(count: int) -> list[int]:

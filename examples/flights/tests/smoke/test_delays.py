@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-ADDRESS = os.environ["CIRANDA_URL_DELAYS"]
+ADDRESS = os.environ["CIRANDA_URL_DELAYS"].rstrip("/") + "/"
 PLAN = {"day": "2013-07-22", "hour": 19, "minute": 45, "carrier": "EV", "origin": "EWR", "distance": 1000}
 WEATHER = {"temp": 81.0, "humid": 80.0, "wind_speed": 12.0, "precip": 0.1, "pressure": 1008.0, "visib": 5.0}
 EVENING = PLAN | WEATHER

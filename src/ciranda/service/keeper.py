@@ -1,0 +1,314 @@
+"""The keeper: parent of every long-lived process. Standard library only.
+
+`python -I -m ciranda.service.keeper CONFIG`, a JSON file:
+
+    {"format": "ciranda.keeper/1", "home": "/…", "state": "/…", "logs": "/…", "sockets": "/…",
+     "roles": [{"name": "control", "argv": […], "listen": ["127.0.0.1", 7700]}, …]}
+
+It opens the listening sockets, starts the roles in order, gives each its own socket (CIRANDA_LISTEN_FD) and the gateway
+duplicates of all (CIRANDA_LISTENERS, JSON from name to descriptor), starts a role again when it exits, and starts
+instances when it is asked to. It records each child in `children.json` before it answers. On SIGTERM, SIGINT or `stop` it
+ends instances and roles, the gateway last; a second signal kills. After its own death the next keeper adopts what lives
+and gets the listening sockets from the gateway.
+
+Socket `keeper`, one JSON line a request, one a reply, any number on one connection:
+
+    {"type": "start", "id", "argv", "env", "cwd", "log", "spec", "inner", "drain", "note"}  → {"ok": true, "child"}; again: the same
+    {"type": "signal", "id", "signal": "TERM" | "KILL" | null, "kill_after": seconds | null}  → {"ok": true, "child"}
+    {"type": "list"}          → {"ok": true, "pid", "started_us", "children": […], "listen": {name: [host, port]}}
+    {"type": "forget", "id"}  → {"ok": true}, of an exited one
+    {"type": "stop"}          → {"ok": true, "pid"}; the connection ends when all have ended
+
+`inner`: argv is bubblewrap's with --info-fd, whose number the keeper fills in. What is refused: {"ok": false, "error"}.
+"""
+
+import fcntl
+import json
+import os
+import selectors
+import signal as signals
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ciranda.kernel import errors
+from ciranda.service import children, listening
+from ciranda.service.children import Child
+from ciranda.service.family import Family, say
+
+_LEAVE = 10.0  # seconds for a role to leave
+_FIRST_DELAY, _LONGEST_DELAY, _STEADY = (
+    0.05,
+    5.0,
+    10.0,
+)  # seconds: back-off between starts of a role; it forgets after the last
+_LONGEST_REQUEST = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A process that is always there."""
+
+    name: str
+    argv: tuple[str, ...]
+    listen: tuple[str, int] | None
+
+
+class Keeper:
+    """One home's keeper."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        """Take the home for this process. Raises errors.Refused if another keeper has it."""
+        self.home = str(config["home"])
+        self.state, self.logs, self.sockets = (Path(config[key]) for key in ("state", "logs", "sockets"))
+        self.roles = [_role(entry) for entry in config["roles"]]
+        self.listeners: dict[str, socket.socket] = {}
+        self.selector = selectors.DefaultSelector()
+        self.family = Family(self.state / "children.json", self.home, self.selector)
+        self.restarts: dict[str, float] = {}  # role → when (monotonic)
+        self.delays: dict[str, float] = {}
+        self.stopping = False
+        self.started_us = time.time_ns() // 1000
+        self.lock = open(self.state / "keeper.lock", "a+b")  # noqa: SIM115 - held as long as the process lives
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.lock.seek(0)
+            pid = self.lock.read().decode() or "?"
+            raise errors.Refused(
+                f"a keeper runs already (process {pid})",
+                where=self.home,
+                hint="use it: ciranda status      end it: ciranda down",
+            ) from None
+        self.lock.truncate(0)
+        self.lock.write(str(os.getpid()).encode())
+        self.lock.flush()
+
+    # -- beginning
+
+    def begin(self) -> None:
+        """Adopt what lives, listen, start what is missing. Raises errors.Refused when a port is in use."""
+        self.family.adopt()
+        self._listen()
+        requests = listening.on_path(self.sockets / "keeper")
+        self.selector.register(requests, selectors.EVENT_READ, ("accept", requests))
+        running = {child.role for child in self.family.living()}
+        for role in self.roles:
+            if role.name not in running:
+                self._start_role(role)
+
+    def _listen(self) -> None:
+        wanted = {role.name: role.listen for role in self.roles if role.listen}
+        adopted = [child for child in self.family.living() if child.role != "instance"]
+        if any(child.role == "gateway" for child in adopted):
+            self.listeners = listening.taken_over(self.sockets / "gateway", wanted)
+        if not self.listeners and adopted:  # what holds the ports must go first
+            for child in adopted:
+                say(f"{child.id} is ended: its listening socket cannot be had")
+                children.signal(child, signals.SIGKILL)
+            self._until_gone({child.id for child in adopted})
+        if not self.listeners:
+            self.listeners = {name: listening.on_port(*address) for name, address in wanted.items()}
+
+    def _until_gone(self, names: set[str]) -> None:
+        until = time.monotonic() + _LEAVE
+        while names & self.family.members.keys() and time.monotonic() < until:
+            self._turn(until)
+        self.restarts.clear()
+
+    # -- roles
+
+    def _start_role(self, role: Role) -> None:
+        name = f"{role.name}.{os.urandom(4).hex()}"
+        env = dict(os.environ)
+        descriptors = []
+        if role.name in self.listeners:
+            descriptors.append(self.listeners[role.name].fileno())
+            env["CIRANDA_LISTEN_FD"] = str(descriptors[0])
+        if role.name == "gateway":
+            every = {key: listener.fileno() for key, listener in self.listeners.items()}
+            descriptors = list(every.values())
+            env["CIRANDA_LISTENERS"] = json.dumps(every)
+        log = str(self.logs / f"{role.name}.log")
+        try:
+            self.family.spawn(
+                name, role.name, role.argv, env=env, cwd=self.home, log=log, drain=_LEAVE, descriptors=descriptors
+            )
+        except (OSError, errors.StorageFull) as error:
+            say(f"{role.name} does not start: {error}")
+            self._again_later(role.name, 0.0)
+
+    def _again_later(self, role: str, lived: float) -> None:
+        before = 0.0 if lived > _STEADY else self.delays.get(role, 0.0)
+        delay = self.delays[role] = min(max(before * 2, _FIRST_DELAY), _LONGEST_DELAY)
+        if not self.stopping:
+            self.restarts[role] = time.monotonic() + delay
+
+    # -- requests
+
+    def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Do what is asked. Raises errors.CirandaError, OSError, or KeyError/TypeError/ValueError for a malformed request."""
+        match request["type"]:
+            case "list":
+                listen = {name: listener.getsockname()[:2] for name, listener in self.listeners.items()}
+                every = [asdict(child) for child in self.family.members.values()]
+                return {"pid": os.getpid(), "started_us": self.started_us, "children": every, "listen": listen}
+            case "start":
+                return {"child": asdict(self._start(request))}
+            case "signal":
+                number = request["signal"]
+                number = None if number is None else signals.Signals[f"SIG{number}"]
+                return {"child": asdict(self.family.signal(request["id"], number, request.get("kill_after")))}
+            case "forget":
+                self.family.forget(request["id"])
+                return {}
+            case "stop":
+                self.stop()
+                return {"pid": os.getpid()}
+            case other:
+                raise errors.Invalid(f"{other!r} is nothing that can be asked")
+
+    def _start(self, request: Mapping[str, Any]) -> Child:
+        if self.stopping:
+            raise errors.Refused("the keeper is stopping")
+        name = str(request["id"])
+        if name in self.family.members:
+            return self.family.get(name)
+        return self.family.spawn(
+            name,
+            "instance",
+            [str(word) for word in request["argv"]],
+            env={str(key): str(value) for key, value in request["env"].items()},
+            cwd=str(request["cwd"]),
+            log=str(request["log"]),
+            spec=str(request["spec"]),
+            note=dict(request.get("note", {})),
+            inner=bool(request["inner"]),
+            drain=float(request["drain"]),
+        )
+
+    # -- the loop
+
+    def run(self) -> None:
+        """Serve until everything has ended."""
+        wake_read, wake_write = socket.socketpair()
+        for end in (wake_read, wake_write):
+            end.setblocking(False)
+        signals.set_wakeup_fd(wake_write.fileno())
+        for number in (signals.SIGTERM, signals.SIGINT):
+            signals.signal(number, lambda *_: None)
+        signals.signal(signals.SIGHUP, signals.SIG_IGN)
+        self.selector.register(wake_read, selectors.EVENT_READ, ("wake", wake_read))
+        while not self.stopping or self.family.living():
+            self._turn()
+        (self.sockets / "keeper").unlink(missing_ok=True)
+
+    def _turn(self, until: float | None = None) -> None:
+        """Wait for the next thing to do, and do it."""
+        for key, _ in self.selector.select(self._patience(until)):
+            kind, subject = key.data
+            match kind:
+                case "exit":
+                    self.selector.unregister(key.fd)
+                    os.close(key.fd)
+                    child = self.family.exited(subject)
+                    if child.role != "instance":
+                        self._again_later(child.role, time.time() - child.started_us / 1e6)
+                case "accept":
+                    connection = subject.accept()[0]
+                    connection.settimeout(1.0)
+                    self.selector.register(connection, selectors.EVENT_READ, ("read", [connection, b""]))
+                case "read":
+                    self._read(subject)
+                case "wake":
+                    subject.recv(64)
+                    self.stop()
+        self._due()
+
+    def _patience(self, until: float | None) -> float | None:
+        waits = [*self.family.patience(), *(when - time.monotonic() for when in self.restarts.values())]
+        if until is not None:
+            waits.append(until - time.monotonic())
+        return max(min(waits), 0.0) if waits else None
+
+    def _due(self) -> None:
+        now = time.monotonic()
+        for role in self.roles:
+            if self.restarts.get(role.name, now + 1) <= now:
+                del self.restarts[role.name]
+                self._start_role(role)
+        self.family.kill_overdue()
+        if self.stopping:
+            self._end()
+
+    def _read(self, held: list[Any]) -> None:
+        connection, before = held
+        try:
+            data = connection.recv(1 << 16)
+        except OSError:
+            data = b""
+        *lines, rest = (before + data).split(b"\n")
+        held[1] = rest
+        for line in lines:
+            if not _reply(connection, self._answered(line)):
+                data = b""
+        if not data or len(rest) > _LONGEST_REQUEST:
+            self.selector.unregister(connection)
+            connection.close()
+
+    def _answered(self, line: bytes) -> dict[str, Any]:
+        try:
+            return {"ok": True, **self.answer(json.loads(line))}
+        except (errors.CirandaError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            return {"ok": False, "error": str(error) or type(error).__name__}
+
+    # -- the end
+
+    def stop(self) -> None:
+        """Begin to end everything; the second time, at once."""
+        if self.stopping:
+            for child in self.family.living():
+                children.signal(child, signals.SIGKILL)
+        self.stopping = True
+        self.restarts.clear()
+        self._end()
+
+    def _end(self) -> None:
+        """Tell whoever's turn it is to leave: the gateway when nothing else is left."""
+        living = self.family.living()
+        for child in [child for child in living if child.role != "gateway"] or living:
+            if not child.terminated:
+                self.family.terminate(child)
+
+
+def _role(entry: Mapping[str, Any]) -> Role:
+    listen = entry.get("listen")
+    return Role(str(entry["name"]), tuple(entry["argv"]), (str(listen[0]), int(listen[1])) if listen else None)
+
+
+def _reply(connection: socket.socket, answer: Mapping[str, Any]) -> bool:
+    try:
+        connection.sendall(json.dumps(answer).encode() + b"\n")
+    except OSError:
+        return False
+    return True
+
+
+def main() -> int:
+    """Run the process; 1 with one line of why when it cannot begin."""
+    try:
+        keeper = Keeper(json.loads(Path(sys.argv[1]).read_bytes()))
+        keeper.begin()
+    except errors.CirandaError as error:
+        print("  ".join(filter(None, (error.message, error.where, error.hint))), file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    keeper.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

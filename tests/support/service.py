@@ -1,0 +1,319 @@
+"""A real keeper with a real gateway in a temporary home, and toy instances to put behind it."""
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ciranda.kernel import confine, errors, sockets
+from ciranda.service import supervisor
+from ciranda.service.port import Instance, InstanceSpec, Mount, Route, Target
+
+T = TypeVar("T")
+PYTHON = Path(sys.executable)
+IDLE_ROLE = "import signal; signal.sigwait({signal.SIGTERM})"
+
+# a threaded HTTP/1.1 server that says who it is; contract 1: PORT or CIRANDA_SOCKET, SIGTERM finishes what is in flight
+TOY = r"""
+import http.server, os, signal, socket, socketserver, sys, threading, time
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = float(os.environ.get("TOY_IDLE", "60"))
+
+    def do_GET(self):
+        path, _, query = self.path.partition("?")
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length) if length else b""
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            while size := int(self.rfile.readline(), 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+        if path == "/slow":
+            time.sleep(float(query))
+        if path == "/die":
+            os._exit(3)
+        if path == "/stream":
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for piece in range(int(query)):
+                self.wfile.write(b"%x\r\n%s\r\n" % (65536, b"%08d" % piece * 8192))
+            self.wfile.write(b"0\r\n\r\n")
+            return
+        if path == "/read":
+            try:
+                text = open(query).read()
+            except OSError as error:
+                text = type(error).__name__
+        elif path == "/headers":
+            text = "".join(f"{name}: {value}\n" for name, value in self.headers.items())
+        elif path == "/size":
+            text = str(len(body))
+        else:
+            text = f"{os.environ.get('CIRANDA_RELEASE', '')} {os.getpid()} {self.path} {body.decode('latin-1')[:200]}"
+        data = text.encode()
+        self.send_response(int(query) if path == "/status" else 200)
+        self.send_header("Content-Length", str(len(data)))
+        if path == "/cookie":
+            self.send_header("Set-Cookie", "mine=1")
+            self.send_header("Set-Cookie", "ciranda_session=stolen")
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_POST = do_PUT = do_GET
+
+    def do_HEAD(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "12")
+        self.end_headers()
+
+    def log_message(self, *args):
+        print(self.command, self.path, file=sys.stderr, flush=True)
+
+    def address_string(self):
+        return "-"
+
+class Unix(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+if "PORT" in os.environ:
+    http.server.ThreadingHTTPServer.request_queue_size = 128
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
+else:
+    server = Unix(os.environ["CIRANDA_SOCKET"], Handler)
+signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+time.sleep(float(os.environ.get("TOY_START", "0")))
+print("ready", os.environ.get("CIRANDA_RELEASE"), flush=True)
+server.serve_forever(0.05)
+"""
+
+
+def until(look: Callable[[], T], *, seconds: float = 15.0) -> T:
+    """The first thing found that is true."""
+    end = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found or time.monotonic() > end:
+            assert found, "it did not come about in time"
+            return found
+        time.sleep(0.01)
+
+
+@dataclass
+class Stage:
+    """A home with a keeper; the roles control and runner are idle processes."""
+
+    root: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    keeper: subprocess.Popen[bytes] | None = None
+    ports: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def home(self) -> Path:
+        return self.root / "home"
+
+    @property
+    def sockets(self) -> Path:
+        return sockets.folder(self.home)
+
+    def up(self) -> None:
+        """Start a keeper and wait until it and the gateway answer."""
+        for name in ("state", "logs"):
+            (self.home / name).mkdir(parents=True, exist_ok=True)
+        tree = self.root / "tree"
+        tree.mkdir(exist_ok=True)
+        (tree / "toy.py").write_text(TOY)
+        config = {
+            "format": "ciranda.keeper/1",
+            "home": str(self.home),
+            "state": str(self.home / "state"),
+            "logs": str(self.home / "logs"),
+            "sockets": str(self.sockets),
+            "roles": [
+                {
+                    "name": "control",
+                    "argv": [sys.executable, "-I", "-c", IDLE_ROLE],
+                    "listen": ["127.0.0.1", self.ports.get("control", 0)],
+                },
+                {
+                    "name": "gateway",
+                    "argv": [
+                        *(sys.executable, "-I", "-m", "ciranda.service.gateway.main"),
+                        *(str(self.home / "state"), str(self.sockets)),
+                    ],
+                    "listen": ["127.0.0.1", self.ports.get("gateway", 0)],
+                },
+                {"name": "runner", "argv": [sys.executable, "-I", "-c", IDLE_ROLE]},
+            ],
+        }
+        path = self.home / "state/keeper.json"
+        path.write_text(json.dumps(config))
+        with open(self.home / "logs/keeper.log", "ab") as log:
+            self.keeper = subprocess.Popen(
+                [sys.executable, "-I", "-m", "ciranda.service.keeper", str(path)],
+                env=os.environ | self.environment,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        until(lambda: self.answers("keeper", {"type": "list"}))
+        listed = sockets.ask(self.sockets / "keeper", {"type": "list"}, 5)
+        self.ports = {name: address[1] for name, address in listed["listen"].items()}
+        until(lambda: self.answers("gateway", {"type": "state"}))
+
+    def answers(self, name: str, request: dict[str, Any]) -> dict[str, Any] | None:
+        assert self.keeper is None or self.keeper.poll() is None, (self.home / "logs/keeper.log").read_text()
+        with contextlib.suppress(errors.Unreachable):
+            return sockets.ask(self.sockets / name, request, 5)
+        return None
+
+    def down(self) -> None:
+        """Stop the keeper, and make sure that nothing of it is left."""
+        if self.keeper is not None and self.keeper.poll() is None:
+            self.keeper.send_signal(signal.SIGTERM)
+            try:
+                self.keeper.wait(10)
+            except subprocess.TimeoutExpired:
+                self.keeper.send_signal(signal.SIGTERM)
+                self.keeper.wait(10)
+
+    def children(self) -> dict[str, dict[str, Any]]:
+        """What the keeper lists, roles by their role, instances by id."""
+        listed = sockets.ask(self.sockets / "keeper", {"type": "list"}, 5)["children"]
+        return {child["id"] if child["role"] == "instance" else child["role"]: child for child in listed}
+
+    def kill(self, name: str) -> None:
+        """kill -9 of a role, or of the keeper."""
+        if name == "keeper":
+            assert self.keeper is not None
+            self.keeper.kill()
+            self.keeper.wait()
+        else:
+            os.kill(self.children()[name]["identity"]["pid"], signal.SIGKILL)
+
+    def spec(
+        self, release: str = "r1", *, form: str = "predict", argv: tuple[str, ...] = (), **variables: str
+    ) -> InstanceSpec:
+        """A toy service; `variables` are given in lower case."""
+        prefix = Path(sys.base_prefix)
+        mounts = tuple(Mount(path) for path in {prefix, Path(sys.prefix)} if confine.available())
+        return InstanceSpec(
+            *("flights", "prod", "delays", release),
+            form="predict" if form == "predict" else "command",
+            argv=argv or (sys.executable, "-I", "toy.py"),
+            variables={"CIRANDA_RELEASE": release} | {name.upper(): value for name, value in variables.items()},
+            directory=self.root / "tree",
+            drain=5.0,
+            mounts=mounts,
+        )
+
+    def get(self, path: str = "/flights/prod/delays/", **options: Any) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers (names in lower case) and body of one request on a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports["gateway"], timeout=options.pop("timeout", 20))
+        with contextlib.closing(connection):
+            connection.request(options.pop("method", "GET"), path, **options)
+            answer = connection.getresponse()
+            return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+
+    def raw(self, data: bytes, *, end: bool = False) -> bytes:
+        """Everything that comes back for these bytes until the gateway closes."""
+        with socket.create_connection(("127.0.0.1", self.ports["gateway"]), timeout=20) as connection:
+            connection.sendall(data)
+            if end:
+                connection.shutdown(socket.SHUT_WR)
+            found = b""
+            while chunk := connection.recv(65536):
+                found += chunk
+            return found
+
+
+@contextlib.contextmanager
+def stage(root: Path, **environment: str) -> Iterator[Stage]:
+    """A stage that is up, and afterwards gone."""
+    made = Stage(root, environment)
+    try:
+        made.up()
+        yield made
+    finally:
+        made.down()
+
+
+@contextlib.contextmanager
+def supervising(made: Stage) -> Iterator[supervisor.Supervisor]:
+    """A supervisor of the stage's home, as control has one."""
+    watcher = supervisor.Supervisor(made.home)
+    try:
+        yield watcher
+    finally:
+        watcher.close()
+
+
+def healthy(watcher: supervisor.Supervisor, *names: str) -> dict[str, Instance]:
+    """These instances once all of them are healthy."""
+
+    def look() -> dict[str, Instance]:
+        seen = {one.id: one for one in watcher.observe()}
+        for name in names:
+            log = seen[name].log
+            assert seen[name].state != "exited", (seen[name].exit, log and log.read_text())
+        return {name: seen[name] for name in names} if all(seen[name].state == "healthy" for name in names) else {}
+
+    return until(look)
+
+
+def route(instances: dict[str, Instance], release: str = "r1", **limits: float) -> Route:
+    """A route to these instances alone."""
+    addresses = {name: one.address for name, one in instances.items()}
+    return Route("flights", "prod", "delays", (Target(release, 100, addresses),), dict(limits))
+
+
+class Load:
+    """Steady requests over keep-alive connections from threads of their own."""
+
+    def __init__(self, port: int, *, clients: int = 4, path: str = "/flights/prod/delays/") -> None:
+        self.answered = 0
+        self.failed: list[str] = []
+        self.releases: set[str] = set()
+        self._port, self._path = port, path
+        self._end = threading.Event()
+        self._threads = [threading.Thread(target=self._run) for _ in range(clients)]
+
+    def __enter__(self) -> "Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
+        while not self._end.is_set():
+            try:
+                connection.request("POST", self._path, body=b"x" * 100)
+                answer = connection.getresponse()
+                answer.read()
+                self.releases.add(answer.headers.get("X-Ciranda-Release", ""))
+                if answer.status != 200:
+                    self.failed.append(f"{answer.status}")
+            except (OSError, http.client.HTTPException) as error:
+                self.failed.append(repr(error))
+                connection.close()
+            self.answered += 1
+        connection.close()

@@ -29,6 +29,8 @@ NAMES = frozenset(
         "files.renamed",
         "gate.decided",
         "gate.deciding",
+        "interpreters.created",
+        "interpreters.installed",
         "keeper.recorded",
         "keeper.spawned",
         "ledger.locked",

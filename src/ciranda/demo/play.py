@@ -63,8 +63,8 @@ def set_up(stage: Stage, story: Story, screen: Screen) -> None:
     """A server in an empty home, and the repository beside it, nothing pushed yet."""
     story.write(stage.tree)
     screen.say()
-    screen.command(f"ciranda up --port {stage.port} --gateway-port {stage.gateway_port}")
-    stage.up()
+    screen.command(f"ciranda up --detach --port {stage.port} --gateway-port {stage.gateway_port}")
+    stage.up(screen.line)
     stage.repository()
     screen.command(f"git remote add ciranda http://127.0.0.1:{stage.port}/git/{story.project}.git")
 

@@ -1,7 +1,6 @@
 """The stage: a temporary home and repository, a server on free ports of 127.0.0.1, driven as a person drives them: by command."""
 
 import contextlib
-import http.client
 import os
 import shutil
 import signal
@@ -40,7 +39,6 @@ class Stage:
         self.tree.mkdir()
         self.port, self.gateway_port = free_ports(2)
         self.environment = environment(os.environ, self.folder, self.home)
-        self._server: subprocess.Popen[bytes] | None = None
 
     @property
     def gateway(self) -> str:
@@ -86,26 +84,13 @@ class Stage:
             raise errors.Refused(f"{what} failed", where=said.text.strip())
         return said.text.strip()
 
-    def up(self) -> None:
-        """Start the server and wait until both of its addresses answer. Raises errors.Unreachable."""
-        log = self.folder / "up.log"
-        command = ciranda("up", "--port", str(self.port), "--gateway-port", str(self.gateway_port))
-        with log.open("wb") as out:
-            self._server = subprocess.Popen(
-                command, cwd=self.tree, env=self.environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                start_new_session=True,
-            )  # fmt: skip
-        deadline = time.monotonic() + UP
-        while not (answers(self.port, "/api/v1/version") and answers(self.gateway_port, "/")):
-            if self._server.poll() is not None or time.monotonic() > deadline:
-                raise errors.Unreachable("the server did not come up", where=log.read_text(errors="replace").strip())
-            time.sleep(0.05)  # from outside it is there when it answers
+    def up(self, show: Callable[[str], None] | None = None) -> None:
+        """Start the server; it is in the background once it answers. Raises errors.Refused."""
+        ports = ("--port", str(self.port), "--gateway-port", str(self.gateway_port))
+        self.must(self.ciranda("up", *ports, "--detach", timeout=UP, show=show), "ciranda up")
 
     def abandon(self) -> None:
-        """Kill what would start everything again: what breaks the act of the kills on purpose."""
-        if self._server:
-            self._server.kill()
-            self._server.wait()
+        """Kill the keeper, which would start everything again: what breaks the act of the kills on purpose."""
         keeper = self.process("keeper")
         if keeper:
             processes.kill(keeper)
@@ -150,8 +135,6 @@ class Stage:
             with contextlib.suppress(subprocess.SubprocessError, OSError):
                 self.ciranda("down", timeout=DOWN)
         processes.end(self.home)
-        if self._server:
-            self._server.wait(DOWN)
         for made in (self.home, self.folder):
             if made.exists():
                 remove(made)
@@ -206,19 +189,6 @@ def environment(outer: Mapping[str, str], folder: Path, home: Path) -> dict[str,
         "GIT_COMMITTER_EMAIL": "ada@example.org",
         "LC_ALL": "C.UTF-8",
     }
-
-
-def answers(port: int, path: str) -> bool:
-    """Whether an HTTP server answers anything at all there."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1.0)
-    try:
-        connection.request("GET", path)
-        connection.getresponse().read()
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-    return True
 
 
 def free_ports(count: int) -> list[int]:

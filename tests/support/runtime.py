@@ -5,7 +5,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,10 +109,8 @@ def worker(
             assert said["type"] == "hello", said
         yield started
         if process.poll() is None:
-            try:
+            with suppress(BrokenPipeError):
                 assert started.ask(type="bye")[0] == {"type": "bye"}
-            except BrokenPipeError:
-                pass
     finally:
         os.close(ours_write)
         os.close(ours_read)

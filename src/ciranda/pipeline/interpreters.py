@@ -90,6 +90,15 @@ def ensure(lock: Lock | None, folder: Path, report: Report) -> Interpreter:
     return found
 
 
+def find(identity: str, folder: Path) -> Path | None:
+    """The Python of an interpreter that was built before, or Ciranda's own, by its digest; None: it is not here."""
+    place = folder / identity[len(digest.PREFIX) :]
+    if (place / COMPLETE).exists():
+        return place / "bin" / "python"
+    ours = own()
+    return ours.python if ours.digest == identity else None
+
+
 def own() -> Interpreter:
     """The interpreter that Ciranda itself runs in."""
     distributions = installed([Path(entry) for entry in sys.path if entry])
@@ -288,13 +297,19 @@ def _uv(arguments: Sequence[str], tree: Path, held: int | None = None) -> subpro
     return subprocess.run(
         [find_uv_bin(), "--no-progress", *arguments],
         cwd=tree,
-        env={**variables, "UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1"},
+        env={**variables, "PATH": _search_path(), "UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
         pass_fds=() if held is None else (held,),
     )
+
+
+def _search_path() -> str:
+    """Where Pythons are looked for: the PATH, then those that pyenv installed."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    return os.pathsep.join([os.environ.get("PATH", os.defpath), *map(str, sorted(pyenv.glob("versions/*/bin")))])
 
 
 def trimmed(message: str) -> str:

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from litestar import Litestar, asgi
-from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from ciranda.web import api, authority, git
@@ -22,15 +21,10 @@ def build(control: Control, rooms: Rooms, *, port: int, lines: Path, windows: Pa
 
     def guarded(app: ASGIApp) -> ASGIApp:
         async def guard(scope: Scope, receive: Receive, send: Send) -> None:
-            denied = (
-                authority.check_source(authority.headers_of(scope["headers"]), known)
-                if scope["type"] == ScopeType.HTTP
-                else None
-            )
+            denied = authority.check_source(authority.headers_of(scope["headers"]), known)
             if denied:
-                await git.answer_denied(denied, send)  # type: ignore[arg-type]
-            else:
-                await app(scope, receive, send)
+                raise api.Forbidden(denied)
+            await app(scope, receive, send)
 
         return guard
 

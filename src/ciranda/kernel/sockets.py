@@ -62,7 +62,10 @@ def ask(path: Path, request: Mapping[str, Any], timeout: float) -> dict[str, Any
             raise errors.Unreachable(f"{path.name} did not answer within {timeout:g} s", where=str(path)) from error
         except OSError as error:
             raise errors.Unreachable(f"{path.name} is not there", where=str(path)) from error
-    reply = json.loads(answer)
+    try:
+        reply = json.loads(answer)
+    except ValueError:
+        reply = None
     if not isinstance(reply, dict):
         raise errors.Unreachable(f"{path.name} answered what is not an answer", where=str(path))
     return reply

@@ -21,6 +21,7 @@ from ciranda.kernel.group import Writer
 T = TypeVar("T")
 Row = dict[str, Any]
 _BUSY = 30.0  # seconds to wait for another process that opens, recovers or closes the file
+_PAGE, _MAPPED = 4096, 32 << 10  # bytes: of the page that SQLite takes for granted, and of the file that it maps
 _NO_ROOM = {
     sqlite3.SQLITE_FULL: None,
     sqlite3.SQLITE_IOERR_SHMSIZE: None,
@@ -157,7 +158,6 @@ class _Session:
         try:
             if self._connection is None:
                 self._connection = _connect(self._path, "rwc")
-                _execute(self._connection, "PRAGMA journal_mode = WAL", {}, folder).close()
             _execute(self._connection, "BEGIN IMMEDIATE", {}, folder).close()
         except BaseException:
             self.end()
@@ -199,6 +199,8 @@ class _Session:
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     """A connection that leaves transactions to us; `mode` is SQLite's: ro, or rwc."""
+    mapped = path.with_name(f"{path.name}-shm")
+    holes = _may_have_holes(mapped)
     address = f"file:{str(path).replace('%', '%25').replace('?', '%3f').replace('#', '%23')}?mode={mode}"
     try:
         connection = sqlite3.connect(
@@ -206,9 +208,34 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         )
     except sqlite3.OperationalError as error:
         raise _meaning(error, path.parent) from error
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
+    try:
+        _execute(connection, "PRAGMA synchronous = FULL", {}, path.parent).close()
+        _execute(connection, "PRAGMA foreign_keys = ON", {}, path.parent).close()
+        if mode == "rwc":
+            _execute(connection, "PRAGMA journal_mode = WAL", {}, path.parent).close()
+        if holes:
+            _execute(connection, "SELECT name FROM sqlite_master LIMIT 1", {}, path.parent).close()
+            with files.room(path.parent), open(mapped, "r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, _MAPPED)
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def _may_have_holes(mapped: Path) -> bool:
+    """Whether the file that SQLite maps may have holes. Raises errors.StorageFull if they could not be filled.
+
+    SQLite writes a byte to each 4 KiB of the file before it maps it. Where blocks are smaller the rest are holes, and to
+    write to a hole on a full disk is a SIGBUS.
+    """
+    disk = os.statvfs(mapped.parent)
+    if disk.f_frsize >= _PAGE:
+        return False
+    whole = mapped.exists() and mapped.stat().st_blocks * 512 >= _MAPPED
+    if not whole and disk.f_bavail * disk.f_frsize < 2 * _MAPPED:
+        raise files.full(mapped.parent)
+    return True
 
 
 def _execute(connection: sqlite3.Connection, statement: str, parameters: Row, folder: Path) -> sqlite3.Cursor:

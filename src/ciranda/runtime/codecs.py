@@ -13,7 +13,6 @@ below are held the same way; they come first, and pickle comes after all others.
 
 from __future__ import annotations
 
-import importlib.metadata
 import io
 import json
 import math
@@ -100,7 +99,9 @@ def named(name: str) -> Codec:
 
 def contributed() -> list[Codec]:
     """The codecs that installed distributions add, by name of their entry point."""
-    found: Any = importlib.metadata.entry_points()
+    from importlib.metadata import entry_points
+
+    found: Any = entry_points()
     points = found.select(group=GROUP) if hasattr(found, "select") else found.get(GROUP, ())
     codecs = [point.load() for point in sorted(points, key=lambda point: point.name)]
     for codec in codecs:

@@ -8,12 +8,12 @@ once too often is the safe side.
 from __future__ import annotations
 
 import ast
-import importlib.metadata
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ciranda.runtime import requirements
 
@@ -135,7 +135,7 @@ def owners_of(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     owned: dict[str, set[str]] = {}
     if not tops:
         return {}
-    for distribution in importlib.metadata.distributions():
+    for distribution in _metadata():
         said = requirements.normal(distribution.metadata["Name"] or "")
         if not said or said in OURS:
             continue
@@ -144,7 +144,13 @@ def owners_of(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(sorted(owned[top])) for top, found in tops.items() if top in owned for name in found}
 
 
-def provided(distribution: importlib.metadata.Distribution) -> set[str]:
+def _metadata() -> Iterator[Any]:
+    from importlib.metadata import distributions as found
+
+    return iter(found())
+
+
+def provided(distribution: Any) -> set[str]:
     """The top modules that a distribution installs."""
     listed = distribution.read_text("top_level.txt")
     if listed:
@@ -163,9 +169,7 @@ def provided(distribution: importlib.metadata.Distribution) -> set[str]:
 
 def distributions(names: Iterable[str]) -> dict[str, str]:
     """The versions of the named distributions and, transitively, of every installed one that they require here."""
-    installed = {
-        requirements.normal(found.metadata["Name"] or ""): found for found in importlib.metadata.distributions()
-    }
+    installed = {requirements.normal(found.metadata["Name"] or ""): found for found in _metadata()}
     values = requirements.environment()
     versions: dict[str, str] = {}
     waiting = [(requirements.normal(name), "") for name in names]

@@ -39,6 +39,8 @@ class Taken:
     inputs: tuple[Input, ...]
     parameters: dict[str, Any]  # defaults, as JSON values
     returns: str
+    signature: inspect.Signature
+    hints: dict[str, Any]  # annotations, resolved
 
 
 def taken(function: Callable[..., Any], kind: str) -> Taken:
@@ -64,7 +66,7 @@ def taken(function: Callable[..., Any], kind: str) -> Taken:
             inputs.append(Input(name, "", "run", said))
         else:
             parameters[name] = plain(name, default)
-    return Taken(tuple(inputs), parameters, spell(hints.get("return")))
+    return Taken(tuple(inputs), parameters, spell(hints.get("return")), signature, hints)
 
 
 def plain(name: str, default: Any) -> Any:

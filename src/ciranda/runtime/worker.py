@@ -6,7 +6,6 @@ worker opens no home and computes no digest. It ends with its run: on `bye`, whe
 
 from __future__ import annotations
 
-import inspect
 import os
 import select
 import shutil
@@ -16,21 +15,13 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Optional
 
-from ciranda.runtime import codecs, describe, judge, protocol, rule, sources, tables, traces
+from ciranda.runtime import codecs, describe, inputs, judge, protocol, tables, traces
 from ciranda.runtime.figures import RECORDER
+from ciranda.runtime.inputs import Failure
 from ciranda.runtime.kept import Kept
-from ciranda.runtime.markers import Run
 from ciranda.runtime.output import Capture
 
 GONE = select.POLLERR | select.POLLHUP | select.POLLNVAL
-
-
-class Failure(Exception):
-    """What the engine is told with `failed`."""
-
-    def __init__(self, kind: str, message: str, traceback: str = "") -> None:
-        super().__init__(message)
-        self.kind, self.message, self.traceback = kind, message, traceback
 
 
 class Worker:
@@ -43,9 +34,10 @@ class Worker:
         self._tree = Path()
         self._pipeline = ""
         self._folder = Path()
-        self._run: dict[str, Any] = {}
-        self._functions: dict[str, Callable[..., Any]] = {}
+        self._imported = False
+        self._known: dict[tuple[str, str], inputs.Prepared] = {}
         self._kept = Kept()
+        self._inputs = inputs.Inputs(self._tree, self._folder, {}, self._kept)
         self._watched = select.poll()
         self._watched.register(write, 0)
         self._capture = Capture(self._log, self._end_with_engine)
@@ -89,7 +81,7 @@ class Worker:
         self._tree = Path(header["tree"]).resolve()
         self._pipeline = header.get("pipeline") or ""
         self._folder = Path(header["folder"])
-        self._run = header.get("run") or {}
+        self._inputs = inputs.Inputs(self._tree, self._folder, header.get("run") or {}, self._kept)
         os.chdir(self._tree)
         describe.enter(describe.roots(self._tree, self._pipeline or None))
         sys.argv = [self._pipeline or "ciranda"]
@@ -116,23 +108,19 @@ class Worker:
     def _step(self, header: protocol.Header, payload: bytes) -> None:
         began = time.perf_counter()
         name, out = header["step"], self._out(header)
-        function = self._function(header.get("function") or name)
+        prepared = self._prepared(header, header.get("function") or name)
         scratch = out.parent / f"scratch-{header['id']}"
-        given = self._given(function, header, payload, scratch)
+        args, kwargs = self._inputs.arguments(prepared, header, payload, scratch)
         RECORDER.begin()
         try:
-            value = function(*given[0], **given[1])
-            returns = codecs.wanted(rule.hints_of(function).get("return"))
-            output, data = self._stored(name, value, out, returns)
-        except Failure:
-            raise
+            output, data = self._stored(name, prepared.function(*args, **kwargs), out, prepared.returns)
         except codecs.Unstorable as error:
             raise Failure("unstorable", f"step {name} returned {error}") from error
         except BaseException as error:
             raise Failure("raised", traces.summary(error), traces.shown(error, str(self._tree))) from error
         finally:
             figures = RECORDER.end()
-            shutil.rmtree(scratch, ignore_errors=True)
+            _clear(scratch)
         self._capture.flush()
         seconds = time.perf_counter() - began
         self._send(
@@ -141,16 +129,16 @@ class Worker:
 
     def _check(self, header: protocol.Header, payload: bytes) -> None:
         began = time.perf_counter()
-        function = self._function(header["function"])
+        prepared = self._prepared(header, header["function"])
         scratch = self._folder / "out" / f"scratch-{header['id']}"
-        args, kwargs = given = self._given(function, header, payload, scratch)
+        args, kwargs = self._inputs.arguments(prepared, header, payload, scratch)
         trace = ""
         try:
-            found = judge.judge(function(*args, **kwargs), header.get("at_least"), header.get("at_most"))
+            found = judge.judge(prepared.function(*args, **kwargs), header.get("at_least"), header.get("at_most"))
         except BaseException as error:  # noqa: BLE001 - the user's code
             found, trace = judge.raised(error), traces.shown(error, str(self._tree))
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            _clear(scratch)
         self._capture.flush()
         self._send(
             {
@@ -158,7 +146,7 @@ class Worker:
                 "id": header["id"],
                 "passed": found.passed,
                 "count": found.count,
-                "of": _rows(header, given),
+                "of": _rows(header, kwargs),
                 "value": found.value,
                 "columns": found.columns,
                 "rows": found.rows,
@@ -173,102 +161,29 @@ class Worker:
         out = self._folder / str(header["out"])
         return out / str(header["id"]) if out.is_dir() else out
 
-    def _function(self, name: str) -> Callable[..., Any]:
+    def _prepared(self, header: protocol.Header, name: str) -> inputs.Prepared:
         """A step by its name, or any function by "module:qualname"; the pipeline file is imported first."""
-        known = self._functions.get(name)
+        kind = str(header["type"])
+        known = self._known.get((kind, name))
         if known is not None:
             return known
         try:
-            if self._pipeline:
+            if self._pipeline and not self._imported:
                 describe.load(self._tree, self._pipeline)
-            where = describe.roots(self._tree, self._pipeline or None)
-            for declaration in describe.declared(where):
-                if declaration.kind != "check":
-                    self._functions.setdefault(declaration.name, declaration.function)
-            if ":" in name:
-                self._functions[name] = describe.resolve(name)
+            self._imported = True
+            function = describe.resolve(name) if ":" in name else self._declared(name)
         except describe.Undescribable as error:
             raise Failure("import", str(error)) from error
         except BaseException as error:
             raise Failure("import", traces.summary(error), traces.shown(error, str(self._tree))) from error
-        if name not in self._functions:
-            raise Failure("import", f"{self._pipeline} has no step {name}")
-        return self._functions[name]
+        return self._known.setdefault((kind, name), inputs.prepare(function, kind))
 
-    def _given(
-        self, function: Callable[..., Any], header: protocol.Header, payload: bytes, scratch: Path
-    ) -> tuple[list[Any], dict[str, Any]]:
-        """The arguments of a call: assets, markers and parameters, each where the signature wants it."""
-        inputs, parameters = header.get("inputs") or {}, header.get("parameters") or {}
-        hints = rule.hints_of(function)
-        inline = _slices(inputs, payload)
-        args: list[Any] = []
-        kwargs: dict[str, Any] = {}
-        try:
-            kind = "check" if header["type"] == "check" else "step"
-            markers = {item.parameter: item.marker for item in rule.taken(function, kind).inputs}
-        except rule.Mistake as mistake:
-            raise Failure("import", f"{function.__name__}: {mistake}") from mistake
-        for name, parameter in inspect.signature(function).parameters.items():
-            if markers.get(name) == "run":
-                value: Any = self._facts(scratch)
-            elif name in inputs and inputs[name] is not None:
-                wanted = codecs.wanted(hints.get(name))
-                value = self._input(
-                    inputs[name], inline.get(name), wanted, f"{header['type']} {function.__name__}", scratch
-                )
-            elif name in markers:
-                if markers[name] != "live":
-                    raise Failure(
-                        "protocol", f"no input was handed over for the parameter {name} of {function.__name__}"
-                    )
-                value = None
-            else:
-                value = rule.coerce(parameter.default, parameters.get(name, parameter.default))
-            if parameter.kind is parameter.POSITIONAL_ONLY:
-                args.append(value)
-            else:
-                kwargs[name] = value
-        return args, kwargs
-
-    def _facts(self, scratch: Path) -> Run:
-        scratch.mkdir(parents=True, exist_ok=True)
-        return Run(self._run.get("id", ""), self._run.get("commit"), self._run.get("dirty", 0), scratch)
-
-    def _input(self, handover: dict[str, Any], data: Optional[bytes], wanted: str, who: str, scratch: Path) -> Any:
-        """One asset as the parameter's annotation wants it. Raises Failure of kind "unloadable"."""
-        asset, codec = handover.get("name") or "", handover["codec"]
-        if handover.get("held"):
-            value = self._kept.made(asset, wanted)
-            if value is not None:
-                return value
-        if data is None and "path" not in handover:
-            raise Failure("unloadable", f"{who}: {asset} was handed over neither by path nor inline")
-        path = None if data is not None else self._folder / handover["path"]
-        if path is not None:
-            value = self._kept.read(path, codec, wanted)
-            if value is not None:
-                return value
-        try:
-            if codec == "files" and path is not None and wanted == "pathlib.Path":
-                return sources.path(path, one=bool(handover.get("one", True)))
-            if data is not None and wanted == "pathlib.Path":
-                scratch.mkdir(parents=True, exist_ok=True)
-                path, data = scratch / (asset or "input"), None
-                path.write_bytes(data or b"")
-            source: codecs.Bytes = data if data is not None else path or b""
-            value = codecs.load(source, codec, wanted)
-        except (codecs.Unloadable, sources.Unreadable) as error:
-            raise Failure("unloadable", f"{who}: {asset} cannot be handed over: {error}") from error
-        except BaseException as error:
-            raise Failure(
-                "unloadable",
-                f"{who}: {asset} ({codec}) cannot be loaded: {traces.summary(error)}",
-                traces.shown(error, str(self._tree)),
-            ) from error
-        if path is not None:
-            self._kept.keep_read(path, codec, wanted, value)
-        return value
+    def _declared(self, name: str) -> Callable[..., Any]:
+        where = describe.roots(self._tree, self._pipeline or None)
+        for declaration in describe.declared(where):
+            if declaration.kind != "check" and declaration.name == name:
+                return declaration.function
+        raise describe.Undescribable(f"{self._pipeline} has no step {name}")
 
     def _stored(self, name: str, value: Any, out: Path, returns: str) -> tuple[dict[str, Any], bytes]:
         """Store what a step returned: its handover, and its bytes where they travel as payload."""
@@ -319,31 +234,21 @@ class Worker:
             os._exit(1)
 
 
-def _slices(inputs: dict[str, Any], payload: bytes) -> dict[str, bytes]:
-    """The bytes of the inputs that travel in the payload, one after the other."""
-    inline = [(name, handover) for name, handover in inputs.items() if handover and handover.get("inline")]
-    if len(inline) == 1:
-        return {inline[0][0]: payload}
-    found: dict[str, bytes] = {}
-    place = 0
-    for name, handover in inline:
-        size = int(handover["size"])
-        found[name] = payload[place : place + size]
-        place += size
-    if place != len(payload):
-        raise Failure("protocol", f"the inline inputs take {place} bytes, but the payload has {len(payload)}")
-    return found
-
-
-def _rows(header: protocol.Header, given: tuple[list[Any], dict[str, Any]]) -> Optional[int]:
+def _rows(header: protocol.Header, kwargs: dict[str, Any]) -> Optional[int]:
     """The rows of the asset that a check tests, where it is a table that the check took."""
     for name, handover in (header.get("inputs") or {}).items():
         if handover and name == header.get("asset"):
             if handover.get("rows") is not None:
                 return int(handover["rows"])
-            value = given[1].get(name)
+            value = kwargs.get(name)
             return tables.height(value) if value is not None else None
     return None
+
+
+def _clear(scratch: Path) -> None:
+    """Remove a scratch folder, if there was need of one."""
+    if scratch.exists():
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -196,6 +196,14 @@ class Stage:
         listed = sockets.ask(self.sockets / "keeper", {"type": "list"}, 5)["children"]
         return {child["id"] if child["role"] == "instance" else child["role"]: child for child in listed}
 
+    def pid(self, role: str) -> int:
+        return int(self.children()[role]["identity"]["pid"])
+
+    def again(self, role: str, before: int) -> None:
+        """Wait until a role runs under another pid, and the gateway answers."""
+        until(lambda: self.children().get(role, {"identity": {"pid": before}})["identity"]["pid"] != before)
+        until(lambda: self.answers("gateway", {"type": "state"}))
+
     def kill(self, name: str) -> None:
         """kill -9 of a role, or of the keeper."""
         if name == "keeper":
@@ -203,7 +211,7 @@ class Stage:
             self.keeper.kill()
             self.keeper.wait()
         else:
-            os.kill(self.children()[name]["identity"]["pid"], signal.SIGKILL)
+            os.kill(self.pid(name), signal.SIGKILL)
 
     def spec(
         self, release: str = "r1", *, form: str = "predict", argv: tuple[str, ...] = (), **variables: str
@@ -275,6 +283,11 @@ def healthy(watcher: supervisor.Supervisor, *names: str) -> dict[str, Instance]:
     return until(look)
 
 
+def quick(spec: InstanceSpec, *, drain: float) -> InstanceSpec:
+    """The same with less patience."""
+    return replace(spec, drain=drain)
+
+
 def route(instances: dict[str, Instance], release: str = "r1", **limits: float) -> Route:
     """A route to these instances alone."""
     addresses = {name: one.address for name, one in instances.items()}
@@ -301,6 +314,11 @@ class Load:
         self._end.set()
         for thread in self._threads:
             thread.join()
+
+    def more(self, count: int) -> None:
+        """Wait for this many more answers."""
+        wanted = self.answered + count
+        until(lambda: self.answered >= wanted)
 
     def _run(self) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)

@@ -3,14 +3,15 @@
 What it knows is derived: the keeper's list, the routes table, the specifications written beside. It may die at any moment.
 """
 
+import contextlib
 import fcntl
+import itertools
 import os
 import shutil
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from ciranda.service.port import Instance, InstanceSpec, Route
 _ASK = 20.0  # seconds for the keeper, which may be starting something else
 _GATEWAY = 10.0  # seconds for which a gateway that is away is waited for
 _FIRST = 0.5  # seconds for the first answer of an instance that is new to this process but not to the world
+_LOST = 60.0  # seconds after which a folder that no instance uses is taken again
 _LOOK = 0.02  # seconds between looks at what has no way to tell
 # what an instance gets of the environment of Ciranda itself
 _INHERITED = (
@@ -123,7 +125,7 @@ class Supervisor:
                     "note": {"address": address, "confined": confined},
                 }
             )
-        except errors.CirandaError:
+        except errors.Refused:  # of an unreachable keeper it is not known what it did
             if folder is not None:
                 folder.rmdir()
             raise
@@ -175,10 +177,11 @@ class Supervisor:
     def route(self, project: str, environment: str, routes: Sequence[Route]) -> None:
         """Replace the routes of one environment; returns when they are in force. Raises errors.Unreachable, errors.Refused."""
         with self._routes() as path:
-            before = self._table()
+            written = self._written()
+            before = written or self._good()
             wanted = before.replaced(project, environment, routes)
-            if wanted.routes == before.routes and path.exists():
-                wanted = before  # written already, perhaps not acknowledged
+            if written is not None and wanted.routes == written.routes:
+                wanted = written  # it lies there already, but perhaps nobody has read it
             else:
                 table.save(path, wanted)
             failpoint("route.written")
@@ -187,7 +190,8 @@ class Supervisor:
 
     def routed(self, project: str, environment: str) -> list[Route]:
         """The routes of one environment as they were last written."""
-        return [route for route in self._table().routes if (route.project, route.environment) == (project, environment)]
+        found = self._written() or self._good()
+        return [route for route in found.routes if (route.project, route.environment) == (project, environment)]
 
     def _reload(self, serial: int) -> None:
         until = time.monotonic() + _GATEWAY
@@ -203,17 +207,19 @@ class Supervisor:
                     raise errors.Refused(f"the gateway did not take the routes: {answer['error']}")
                 return
 
-    def _table(self) -> table.Table:
-        """What was last written, or what the gateway has put beside when that cannot be read."""
+    def _written(self) -> table.Table | None:
+        """What was last written; None when there is nothing, or it cannot be read."""
         path = self._state / "routes.json"
         try:
-            if path.exists():
-                return table.load(path)
+            return table.load(path) if path.exists() else None
         except errors.Corrupt:
-            return table.load(self._state / "routes.good.json")
+            return None
+
+    def _good(self) -> table.Table:
+        """What the gateway last took."""
         return table.load(self._state / "routes.good.json")
 
-    @contextmanager
+    @contextlib.contextmanager
     def _routes(self) -> Iterator[Path]:
         """The table's path, with the right to write it."""
         with open(self._state / "routes.lock", "ab") as lock:
@@ -239,14 +245,19 @@ class Supervisor:
             return {}  # with the gateway all that was in flight has ended
 
     def _folder(self) -> Path:
-        for number in range(1, 1_000_000):
+        used = {child["note"]["address"] for child in self._children().values()}
+        for number in itertools.count(1):
             folder = self._sockets / str(number)
-            try:
+            if (
+                folder.exists()
+                and f"unix:{folder / 'http'}" not in used
+                and time.time() - folder.stat().st_mtime > _LOST
+            ):
+                shutil.rmtree(folder)
+            with contextlib.suppress(FileExistsError):
                 folder.mkdir(mode=0o700)
-            except FileExistsError:
-                continue
-            return folder
-        raise errors.Refused("there are too many instances")
+                break
+        return folder
 
     def _drain(self, instance: str, drain: float) -> None:
         with self._lock:

@@ -17,7 +17,7 @@ NOTHING = "0" * 40  # Git's name for a ref that does not exist
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Commits proposed for a protected branch. `base` is the branch's commit when it was pushed (40 zeros: none), `head` the proposed one."""
+    """Commits proposed for a protected branch, from `base` (its commit when it was pushed; 40 zeros: none) to `head`."""
 
     id: str
     number: int

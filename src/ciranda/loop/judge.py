@@ -60,8 +60,8 @@ def _judge(change: Change, task: tasks.Task, workshop: Workshop, folder: Path) -
     teller = tell.Teller(workshop.lines, change.id)
     bench = _prepare(change, workshop, folder, teller)
     width = _width(bench.project)
-    base_rules = None if bench.base is None else rules.read(bench.base, bench.base_tree, bench.interpreter, workshop)
-    effective = policy.effective_policy(base_rules, rules.declared(bench.project))
+    base_declared = None if bench.base is None else rules.declared(bench.base)
+    effective = policy.effective_policy(base_declared, rules.declared(bench.project))
     outcomes = _code(bench, effective, workshop)
     teller.say(*wording.code(outcomes, width=width))
     found = [*gate.of_code(effective, outcomes)]
@@ -75,9 +75,7 @@ def _judge(change: Change, task: tasks.Task, workshop: Workshop, folder: Path) -
             change, task, workshop, gate.decide(found, problem=_first_line(run.problem)), {"width": width}, run=run.run
         )
         return
-    effective = policy.effective_policy(
-        base_rules, rules.found(bench.project, run.description, bench.tree, bench.interpreter, workshop)
-    )
+    effective = _policy(bench, workshop)
     rerun = _rerun(bench, effective, run, workshop)
     found += [*gate.of_rules(effective, accepted=change.accepts), *gate.of_checks(effective, run.outcomes, rerun)]
     _tell_assets(teller, run, found, workshop, width)
@@ -99,6 +97,7 @@ def _prepare(change: Change, workshop: Workshop, folder: Path, teller: tell.Tell
     repository = repositories.path(workshop.repositories, change.repository)
     tree, base_tree = folder / "tree", folder / "base"
     trees.write(repository, change.head, tree)
+    trees.write(repository, change.head, folder / "code")  # a tree of their own, since code checks may write it
     base = None
     if change.base != NOTHING and trees.read_file(repository, change.base, receive.DECLARED) is not None:
         base = receive.declared(repository, change.base)
@@ -111,21 +110,22 @@ def _prepare(change: Change, workshop: Workshop, folder: Path, teller: tell.Tell
 
 
 def _code(bench: Bench, effective: policy.Policy, workshop: Workshop) -> list[code.CodeOutcome]:
-    place = code.Place(bench.tree, bench.interpreter.python, workshop.home)
+    place = code.Place(bench.tree.with_name("code"), bench.interpreter.python, workshop.home)
     return code.run_all(
         [*effective.code, *effective.additional_code], place, timeout=effective.code_timeout, database=workshop.database,
         tree=bench.tree_digest, interpreter=bench.interpreter.digest,
     )  # fmt: skip
 
 
-def _request(bench: Bench, workshop: Workshop) -> engine.Request:
+def _request(bench: Bench, workshop: Workshop, *, base: declaration.Project | None = None) -> engine.Request:
+    """The run of the change, or of its base on which only checks are run."""
+    commit, tree = (bench.change.head, bench.tree) if base is None else (bench.change.base, bench.base_tree)
     return engine.Request(
-        project=bench.project,
-        tree=engine.Tree(bench.tree, bench.change.head, 0),
+        project=base or bench.project,
+        tree=engine.Tree(tree, commit),
         trigger=f"change {bench.change.number}",
         actor=bench.change.actor,
         live=live.assets(workshop.database, workshop.store, bench.project),
-        parameters={},
         trust="protected",
         confine=confine.available(),
     )
@@ -133,6 +133,16 @@ def _request(bench: Bench, workshop: Workshop) -> engine.Request:
 
 def _parts(workshop: Workshop) -> engine.Parts:
     return engine.Parts(workshop.store, workshop.database, workshop.interpreters, workshop.runs)
+
+
+def _policy(bench: Bench, workshop: Workshop) -> policy.Policy:
+    """The rules that judge the change, function checks included."""
+    parts = _parts(workshop)
+    own = rules.of(bench.project, engine.describe(_request(bench, workshop), parts, lambda _: None))
+    if bench.base is None:
+        return policy.effective_policy(None, own)
+    base = engine.describe(_request(bench, workshop, base=bench.base), parts, lambda _: None)
+    return policy.effective_policy(rules.of(bench.base, base), own)
 
 
 def _rerun(
@@ -143,16 +153,7 @@ def _rerun(
     names = sorted({*effective.rerun, *missing})
     if not names or bench.base is None:
         return ()
-    request = engine.Request(
-        project=bench.base,
-        tree=engine.Tree(bench.base_tree, bench.change.base, 0),
-        trigger=f"rules of change {bench.change.number}",
-        actor=bench.change.actor,
-        live=live.assets(workshop.database, workshop.store, bench.project),
-        parameters={},
-        trust="protected",
-        confine=confine.available(),
-    )
+    request = _request(bench, workshop, base=bench.base)
     return engine.check(request, _parts(workshop), names=names, assets=run.assets, interpreter=bench.interpreter)
 
 

@@ -51,6 +51,15 @@ def code(outcomes: Sequence[CodeOutcome], *, width: int) -> list[str]:
     return [line("code", "✓", ", ".join(parts) or "nothing declared", width=width, right=took(seconds, cached=cached))]
 
 
+def problem(text: str, *, width: int) -> list[str]:
+    """Why there is no graph: the user's traceback, a cycle, two steps making one asset."""
+    lines = [part for part in text.splitlines() if part.strip()]
+    return [
+        line("pipeline", "✗", _clip(lines[-1].strip(), WIDTH - width - 6), width=width),
+        *(_under(width, part) for part in lines[-13:-1]),
+    ]
+
+
 def asset(
     result: records.StepResult,
     verdicts: Sequence[gate.Verdict],

@@ -1,0 +1,161 @@
+"""Control: the parts of the process that moves refs and environments, wired; the faces call it, and nothing else does."""
+
+import sys
+import threading
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ciranda.access import tokens
+from ciranda.app import home as homes
+from ciranda.environment import memory, observe, reconcile, revisions, specs
+from ciranda.kernel import database, errors, store
+from ciranda.loop import advance, changes, places, receive
+from ciranda.pipeline import interpreters
+from ciranda.release import releases
+from ciranda.service import supervisor
+from ciranda.versions import repositories, trees
+
+LOOK = 2.0  # seconds between looks for environments that came to be, in case a wake-up was lost
+
+
+class Control:
+    """Everything that runs in the control process. All of its state is in the home: it may be killed at any time."""
+
+    def __init__(self, home: homes.Home) -> None:
+        homes.check_format(home)
+        self.home = home
+        self.database = database.open(home.ledger_url, home.sockets)
+        self.store = store.Store(home.store)
+        self._reconcilers: dict[tuple[str, str], reconcile.Reconciler] = {}
+        self._instances = supervisor.Supervisor(home.root, self._wake)
+        self._loop = advance.Loop(self._workshop())
+        self._stopping = threading.Event()
+        self._waiter = self.database.waiter()
+        self._watch = threading.Thread(target=self._find_environments, name="environments")
+
+    def start(self) -> None:
+        """Begin to advance changes and to reconcile environments."""
+        self._watch.start()
+        self._loop.start()
+
+    def stop(self) -> None:
+        """Stop after the acts under way; services go on."""
+        self._stopping.set()
+        self._waiter.wake()
+        self._loop.stop()
+        self._watch.join()
+        for reconciler in self._reconcilers.values():
+            reconciler.stop()
+        self._instances.close()
+        self.database.close()
+
+    def user(self, token: str) -> tokens.User | None:
+        """Whose token this is."""
+        return tokens.find(self.database, token)
+
+    def repository(self, name: str, *, create: bool) -> Path:
+        """The bare repository of this name. Raises errors.NotFound, errors.Invalid."""
+        folder = repositories.path(self.home.repositories, name)
+        if create:
+            return repositories.ensure(self.home.repositories, name)
+        if not folder.exists():
+            raise errors.NotFound(
+                f"there is no repository {name}",
+                hint=f"push one: git push ciranda main   (in a project whose name is {name})",
+            )
+        return folder
+
+    def record_push(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """What becomes of each ref of a push, as the window asks it."""
+        updates = receive.receive(
+            receive.parse(request), database=self.database, repositories_folder=self.home.repositories, lines=self.home.lines,
+            may_accept=self._is_admin,
+        )  # fmt: skip
+        return {"ok": True, "updates": updates}
+
+    def rollback(self, project: str, environment: str, *, to: str | None, actor: str, reason: str) -> dict[str, Any]:
+        """Back to an older release, and hold."""
+        left, target = self.database.write(
+            lambda tx: revisions.rollback(tx, project, environment, actor=actor, reason=reason, to=to)
+        )
+        return {"from": self._revision(left), "to": self._revision(target)}
+
+    def hold(self, project: str, environment: str, *, release: bool, reason: str, actor: str) -> dict[str, Any]:
+        """Let no new release in, or let them in again (`release`)."""
+        if release:
+            changed = self.database.write(lambda tx: revisions.let_go(tx, project, environment, actor=actor))
+        else:
+            changed = self.database.write(
+                lambda tx: revisions.hold(tx, project, environment, reason=reason, actor=actor)
+            )
+        return {"project": project, "environment": environment, "held": not release, "changed": changed}
+
+    def scale(self, project: str, environment: str, *, service: str, instances: int, actor: str) -> dict[str, Any]:
+        """Another number of instances of one service."""
+        made = self.database.write(
+            lambda tx: revisions.scale(tx, project, environment, service=service, count=instances, actor=actor)
+        )
+        return {"to": self._revision(made)}
+
+    def _revision(self, revision: revisions.Revision) -> dict[str, Any]:
+        release = releases.by_id(self.database, revision.release)
+        return {
+            "id": revision.id, "project": revision.project, "environment": revision.environment, "number": revision.number,
+            "name": revision.name, "release": release.name, "state": revision.state,
+            "services": sorted(revision.instances),
+        }  # fmt: skip
+
+    def _is_admin(self, user: str) -> bool:
+        found = tokens.user(self.database, user)
+        return found is not None and found.role == "admin"
+
+    def _workshop(self) -> places.Workshop:
+        home = self.home
+        return places.Workshop(
+            database=self.database, store=self.store, repositories=home.repositories, lines=home.lines,
+            interpreters=home.interpreters, runs=home.runs, trees=home.trees, home=home.root,
+            gateway=lambda: homes.gateway(home),
+        )  # fmt: skip
+
+    def _find_environments(self) -> None:
+        while not self._stopping.is_set():
+            for environment in revisions.environments(self.database):
+                key = (environment.project, environment.name)
+                if key not in self._reconcilers:
+                    self._reconcilers[key] = self._reconciler(*key)
+                    self._reconcilers[key].start()
+            self._waiter.wait(LOOK)
+        self._waiter.close()
+
+    def _reconciler(self, project: str, environment: str) -> reconcile.Reconciler:
+        machine = observe.Machine(
+            trees=self.home.trees,
+            gateway=lambda: homes.gateway(self.home),
+            program=self._program,
+            write_tree=partial(self._write_tree, project),
+            memory_short=memory.short,
+        )
+        place = observe.Place(project, environment, self.database, self.store, self._instances, machine)
+        return reconcile.Reconciler(place, report=partial(print, file=sys.stderr, flush=True))
+
+    def _program(self, interpreter: str) -> specs.Program:
+        """The interpreter that a release was judged with. Raises errors.NotFound."""
+        found = interpreters.find(interpreter, self.home.interpreters)
+        if found is None:
+            raise errors.NotFound(
+                "the interpreter of this release is gone", where=interpreter, hint="push its commit again"
+            )
+        return specs.Program(found, (found.parent.parent,))
+
+    def _write_tree(self, project: str, commit: str, destination: Path) -> None:
+        known = changes.project(self.database, project)
+        if known is None:
+            raise errors.NotFound(f"there is no project {project}", hint="what there is: ciranda status")
+        trees.write(repositories.path(self.home.repositories, known.repository), commit, destination)
+
+    def _wake(self) -> None:
+        """An instance's health has changed: every environment looks now."""
+        for reconciler in list(self._reconcilers.values()):
+            reconciler.wake()

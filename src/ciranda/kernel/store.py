@@ -9,7 +9,7 @@ import shutil
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,14 @@ class Store:
                     shutil.rmtree(path)
                 return name
             return self._put_regular(path, move)
+
+    def put_listing(self, listing: Iterable[Sequence[object]]) -> str:
+        """Keep a folder whose files are kept already: (path with `/`, digest, mode 0o644 or 0o755) of each; returns its digest."""
+        data = digest.canonical(sorted([list(entry) for entry in listing], key=lambda entry: str(entry[0])))
+        name = digest.digest("folder", data)
+        with self.batch():
+            self._hold(pack.Item(_raw(name), data, folder=True))
+        return name
 
     def has(self, digest: str) -> bool:
         """Whether the object is here; it is not read."""

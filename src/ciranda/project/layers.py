@@ -14,7 +14,7 @@ SAID = {"str": "text", "int": "a whole number", "float": "a number", "bool": "tr
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A configuration value and what decided it: the declared default, the environment in `ciranda.toml`, or the server."""
+    """A configuration value and what decided it: the default, the environment in `ciranda.toml`, or the server."""
 
     value: Scalar
     layer: Layer

@@ -1,0 +1,146 @@
+"""Everything that is known before a step runs: files, sources, graph, and the code of each step, without importing anything twice."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ciranda.kernel import clock, digest, errors, statements
+from ciranda.kernel.database import Transaction
+from ciranda.kernel.store import Store
+from ciranda.pipeline import codec, fingerprint, graph, interpreters, modules, sourcing, tree
+from ciranda.pipeline.key import Surroundings
+from ciranda.pipeline.records import Description, Version
+from ciranda.pipeline.request import Parts, Request
+from ciranda.project import against, problems
+from ciranda.project.declaration import Project
+
+sql = statements.load("ciranda.pipeline")
+_FORMAT = 1
+
+
+class Problem(Exception):
+    """Why there is no graph: the user's traceback, a cycle, two steps making one asset."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a tree holds, before its pipeline is known."""
+
+    survey: tree.Survey
+    interpreter: interpreters.Interpreter
+    sources: Mapping[str, Sequence[str]]  # source → its files
+    readable: Sequence[str]
+    python: Sequence[str]
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """What workers do not see: the declared sources."""
+        return frozenset(path for paths in self.sources.values() for path in paths)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A pipeline that is ready to run. `objects` are listings by digest, kept with the results that they explain."""
+
+    found: Found
+    description: Description
+    graph: graph.Graph
+    versions: Mapping[str, Version]  # of the sources
+    fingerprints: fingerprint.Fingerprints
+    around: Surroundings
+    objects: dict[str, bytes] = field(default_factory=dict)
+
+    def source(self, name: str, store: Store) -> Version:
+        """A source's version once more: files that the store lacks are put there. Raises as sourcing.version does."""
+        return sourcing.version(name, self.found.sources[name], self.found.survey, store)
+
+    def keep(self, listing: Any) -> str:
+        """The digest of a listing, which is kept with the results that name it."""
+        data = digest.canonical(listing)
+        name = digest.digest("object", data)
+        self.objects[name] = data
+        return name
+
+
+def find(request: Request, parts: Parts, interpreter: interpreters.Interpreter) -> Found:
+    """Look at the tree. Raises errors.Invalid for a source without files."""
+    survey = tree.survey(request.tree, parts.database)
+    paths = survey.paths
+    sources = sourcing.files(request.project, paths)
+    left_out = {path for found in sources.values() for path in found}
+    readable, python = fingerprint.split(paths, left_out, interpreter.lock)
+    return Found(survey, interpreter, sources, readable, python)
+
+
+def prepare(request: Request, parts: Parts, found: Found, describe: Callable[[], Mapping[str, Any]] | None) -> Prepared:
+    """Everything before the first step. `describe` asks a worker what the pipeline declares; it is called only if unknown.
+
+    Raises Problem, errors.Invalid, snapshot.Moved, errors.StorageFull.
+    """
+    survey, project = found.survey, request.project
+    versions = {name: sourcing.version(name, paths, survey, parts.store) for name, paths in found.sources.items()}
+    description = _description(request, parts, found, describe)
+    built = graph.build(description, list(found.sources), project.pipeline or "")
+    problems.refuse(against.against(project, built.order, list(built.checks)))
+    prepared_modules = _modules(description, parts, found)
+    prepared: Prepared
+
+    def listing(paths: Sequence[str]) -> str:
+        return prepared.keep(survey.listing(paths))
+
+    prints = fingerprint.Fingerprints(description, prepared_modules, found.readable, found.python, listing)
+    around = Surroundings(description.distributions, description.python, description.platform)
+    prepared = Prepared(found, description, built, versions, prints, around)
+    survey.keep(parts.database)
+    return prepared
+
+
+def _description(
+    request: Request, parts: Parts, found: Found, describe: Callable[[], Mapping[str, Any]] | None
+) -> Description:
+    pipeline = request.project.pipeline
+    if pipeline is None:
+        return Description((), (), {}, {}, {}, f"{sys.version_info[0]}.{sys.version_info[1]}", sys.platform)
+    if pipeline not in found.survey.marks:
+        what = f'project.pipeline names "{pipeline}", which is not a file of the project'
+        raise errors.Invalid(what, where=_line(request.project), hint="does Git track it?")
+    key = _key(pipeline, found)
+    for row in parts.database.query(sql.descriptions, key=key):
+        kept = digest.parse(row["modules"].encode())
+        if all(path in found.survey.marks and found.survey.digest(path) == name for path, name in kept.items()):
+            return codec.description(digest.parse(row["body"].encode()))
+    if describe is None:
+        raise Problem("the pipeline was not described")
+    told = dict(describe())
+    try:
+        description = codec.description(told)
+        read = {path: found.survey.digest(path) for path in description.modules}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Problem(f"the worker described the pipeline in a way that makes no sense: {error!r}") from error
+    body = codec.text(told)
+
+    def keep(tx: Transaction) -> None:
+        read_text = digest.canonical(read).decode()
+        tx.execute(sql.keep_description, key=key, modules=read_text, body=body, made_us=clock.now_us())
+
+    parts.database.submit(keep)
+    return description
+
+
+def _key(pipeline: str, found: Found) -> str:
+    """What a description depends on beside the modules that it loads."""
+    readable = digest.of("object", found.survey.listing(found.readable))
+    told = [_FORMAT, pipeline, found.interpreter.digest, readable, list(found.python)]
+    return digest.of("code", ["description", *told])
+
+
+def _modules(description: Description, parts: Parts, found: Found) -> dict[str, fingerprint.Module]:
+    files = [(path, found.survey.digest(path)) for path in description.modules]
+    return modules.read(parts.database, found.interpreter.python, description.python, found.survey.tree.path, files)
+
+
+def _line(project: Project) -> str:
+    text = project.path.read_text() if project.path and project.path.exists() else ""
+    number = next((n for n, line in enumerate(text.splitlines(), 1) if line.strip().startswith("pipeline")), 0)
+    return f"ciranda.toml:{number}" if number else "ciranda.toml"

@@ -1,0 +1,119 @@
+-- name: next_run_number
+SELECT COALESCE(MAX(number), 0) + 1 AS number FROM run WHERE project = :project;
+
+-- name: insert_run
+INSERT INTO run (id, project, number, commit_id, dirty, cause, actor, trust, state, started_us, ended_us, interpreter, confined,
+    process, steps_of, summary)
+VALUES (:id, :project, :number, :commit_id, :dirty, :cause, :actor, :trust, :state, :started_us, :ended_us, :interpreter,
+    :confined, :process, :steps_of, :summary);
+
+-- name: end_run
+UPDATE run SET state = :state, ended_us = :ended_us, interpreter = :interpreter, steps_of = :steps_of, summary = :summary
+WHERE id = :id AND state = 'running';
+
+-- name: insert_run_step
+INSERT INTO run_step (run, position, step, state, key, digest, seconds, version, error)
+VALUES (:run, :position, :step, :state, :key, :digest, :seconds, :version, :error);
+
+-- name: insert_run_outcome
+INSERT INTO run_outcome (run, position, check_name, key, body) VALUES (:run, :position, :check_name, :key, :body);
+
+-- name: running
+-- Runs that say they are still going on: their process tells whether that is so.
+SELECT id, project, number, process FROM run WHERE state = 'running';
+
+-- name: interrupt_run
+UPDATE run SET state = 'interrupted', ended_us = :now WHERE id = :id AND state = 'running';
+
+-- name: latest_run
+-- The last run of a project that has steps.
+SELECT id, number, steps_of FROM run
+WHERE project = :project AND state IN ('finished', 'failed') ORDER BY number DESC LIMIT 1;
+
+-- name: last_steps
+SELECT step, key, digest FROM run_step WHERE run = :run ORDER BY position;
+
+-- name: last_outcomes
+SELECT check_name, key FROM run_outcome WHERE run = :run ORDER BY position;
+
+-- name: runs
+SELECT id, project, number, commit_id, dirty, cause, actor, trust, state, started_us, ended_us, interpreter, confined, steps_of,
+    summary
+FROM run WHERE project = :project ORDER BY number DESC LIMIT :limit;
+
+-- name: run_by_number
+SELECT id, project, number, commit_id, dirty, cause, actor, trust, state, started_us, ended_us, interpreter, confined, steps_of,
+    summary
+FROM run WHERE project = :project AND number = :number;
+
+-- name: run_by_id
+SELECT id, project, number, commit_id, dirty, cause, actor, trust, state, started_us, ended_us, interpreter, confined, steps_of,
+    summary
+FROM run WHERE id = :id;
+
+-- name: run_number
+SELECT number FROM run WHERE id = :id;
+
+-- name: run_steps
+SELECT step, state, key, seconds, version, error FROM run_step WHERE run = :run ORDER BY position;
+
+-- name: run_outcomes
+SELECT check_name, key, body FROM run_outcome WHERE run = :run ORDER BY position;
+
+-- name: projects
+SELECT DISTINCT project FROM run ORDER BY project;
+
+-- name: results
+-- What is known for a key, whoever made it.
+SELECT trust, version, seconds, run FROM result WHERE key = :key;
+
+-- name: results_of_run
+-- What is known for the keys of a run: most of what the next run asks for.
+SELECT r.key, r.trust, r.version, r.seconds, r.run FROM run_step s JOIN result r ON r.key = s.key WHERE s.run = :run;
+
+-- name: outcomes_of_run
+SELECT o.key, o.trust, o.body FROM run_outcome s JOIN outcome o ON o.key = s.key WHERE s.run = :run;
+
+-- name: keep_result
+INSERT INTO result (key, trust, project, asset, version, parts, seconds, run, made_us)
+VALUES (:key, :trust, :project, :asset, :version, :parts, :seconds, :run, :made_us)
+ON CONFLICT (key, trust) DO UPDATE SET version = :version, parts = :parts, seconds = :seconds, run = :run, made_us = :made_us;
+
+-- name: latest_result
+SELECT key, version, parts, seconds, run, made_us FROM result
+WHERE project = :project AND asset = :asset ORDER BY made_us DESC LIMIT 1;
+
+-- name: latest_seconds
+-- How long each asset of a project took when it was made last.
+SELECT asset, seconds FROM result WHERE project = :project ORDER BY made_us;
+
+-- name: outcomes
+SELECT trust, body FROM outcome WHERE key = :key;
+
+-- name: keep_outcome
+INSERT INTO outcome (key, trust, project, check_name, body, run, made_us)
+VALUES (:key, :trust, :project, :check_name, :body, :run, :made_us)
+ON CONFLICT (key, trust) DO UPDATE SET body = :body, run = :run, made_us = :made_us;
+
+-- name: descriptions
+SELECT modules, body FROM description WHERE key = :key ORDER BY made_us DESC LIMIT 20;
+
+-- name: keep_description
+INSERT INTO description (key, modules, body, made_us) VALUES (:key, :modules, :body, :made_us)
+ON CONFLICT (key, modules) DO UPDATE SET body = :body, made_us = :made_us;
+
+-- name: module
+SELECT pieces FROM module WHERE digest = :digest AND python = :python;
+
+-- name: keep_module
+INSERT INTO module (digest, python, pieces) VALUES (:digest, :python, :pieces) ON CONFLICT (digest, python) DO NOTHING;
+
+-- name: file_stats
+SELECT path, mark, digest FROM file_stat WHERE tree = :tree;
+
+-- name: keep_file_stat
+INSERT INTO file_stat (tree, path, mark, digest) VALUES (:tree, :path, :mark, :digest)
+ON CONFLICT (tree, path) DO UPDATE SET mark = :mark, digest = :digest;
+
+-- name: forget_file_stat
+DELETE FROM file_stat WHERE tree = :tree AND path = :path;

@@ -1,0 +1,61 @@
+"""What a run tells while it goes on."""
+
+from dataclasses import dataclass
+
+from ciranda.pipeline.records import Kind, Outcome, StepResult
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The graph is known; `steps` counts sources too."""
+
+    run: str
+    steps: int
+    checks: int
+    confined: bool
+    why: str = ""  # why it is not confined
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    """A worker runs this step now; `about` is how long it took the last time, in seconds."""
+
+    step: str
+    kind: Kind
+    about: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    """A step or source has ended, or was found unchanged; `again` when it is tried once more."""
+
+    result: StepResult
+    kind: Kind
+    files: int = 0  # of a source
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CheckDone:
+    """A check has ended, or its outcome was known."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """Text that a step or check wrote; `step` is empty while the pipeline is imported."""
+
+    step: str
+    stream: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that a person should know."""
+
+    text: str
+
+
+Report = Started | StepStarted | StepDone | CheckDone | LogLine | Note

@@ -1,0 +1,99 @@
+"""A PostgreSQL server that goes away and comes back, and one that is not there."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from ciranda.kernel import database, errors, events
+from ciranda.kernel.database import Database
+from support.kernel import Ledger, Server, opener
+
+
+@pytest.fixture
+def remote(postgres_server: Server, short_path: Path) -> Iterator[tuple[Ledger, Database]]:
+    made, close = opener(postgres_server.fresh(), short_path)
+    yield made, made.open()
+    close()
+
+
+def note(db: Database) -> int:
+    return db.write(lambda tx: events.append(tx, chain="c", kind="k", subject="s", actor="a"))
+
+
+def cut(ledger: Ledger) -> None:
+    """End every other connection to the database, as a server that starts again does."""
+    with psycopg.connect(ledger.url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        while connection.execute(
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        ).fetchone():
+            pass
+
+
+def test_lost_connections_are_made_again(remote: tuple[Ledger, Database]) -> None:
+    ledger, db = remote
+    note(db)
+    db.query("SELECT 1 AS one")
+    for number in (2, 3):
+        cut(ledger)
+        assert note(db) == number
+        cut(ledger)
+        assert events.verify(db, "c") == number
+
+
+def test_a_connection_lost_in_the_middle_fails_that_transaction_alone(remote: tuple[Ledger, Database]) -> None:
+    ledger, db = remote
+    inside, go = threading.Event(), threading.Event()
+
+    def work(tx: database.Transaction) -> int:
+        seq = events.append(tx, chain="c", kind="lost", subject="s", actor="a")
+        inside.set()
+        go.wait(10)
+        return seq + len(tx.query("SELECT 1 AS one"))
+
+    future = db.submit(work)
+    assert inside.wait(10)
+    cut(ledger)
+    go.set()
+    with pytest.raises(errors.Unreachable, match="went away"):
+        future.result(10)
+    assert note(db) == 1
+    assert [event.kind for event in events.after(db, 0)] == ["k"]
+
+
+def test_a_waiter_whose_connection_is_lost_listens_again(remote: tuple[Ledger, Database]) -> None:
+    ledger, db = remote
+    waiter = db.waiter()
+    try:
+        cut(ledger)
+        assert waiter.wait(5)  # what was committed meanwhile is not known: look
+        assert waiter.wait(5)  # it listens anew
+        started = time.monotonic()
+        threading.Timer(0.05, note, [db]).start()
+        assert waiter.wait(5)
+        assert time.monotonic() - started < 3
+    finally:
+        waiter.close()
+
+
+@pytest.mark.parametrize("query", ["host=/tmp/nowhere-at-all", "host=127.0.0.1&port=1"])
+def test_a_server_that_is_not_there_is_said_without_the_password(query: str, short_path: Path) -> None:
+    db = database.open(f"postgresql://ana:geheim@/flights?{query}", short_path)
+    for act in (lambda: db.query("SELECT 1 AS one"), lambda: note(db), db.waiter):
+        with pytest.raises(errors.Unreachable) as raised:
+            act()
+        assert "geheim" not in str(raised.value) + raised.value.where + raised.value.hint
+    db.close()
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "ledger.db", "sqlite://relative", ""])
+def test_another_kind_of_address_is_refused(url: str, short_path: Path) -> None:
+    with pytest.raises(errors.Invalid, match="ledger"):
+        database.open(url, short_path)

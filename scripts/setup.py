@@ -166,7 +166,10 @@ def main() -> None:
     with_new_enough_python()
     make_environment()
     bring_uv()
-    install()
+    try:
+        install()
+    except subprocess.CalledProcessError as problem:
+        sys.exit(f"setup: this ended with {problem.returncode}: {' '.join(problem.cmd)}")
     (ENVIRONMENT / "ready").touch()
     say("ready")
 

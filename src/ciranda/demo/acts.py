@@ -31,8 +31,10 @@ class Play:
     traffic: Traffic
     broken: int | None = None  # the act that is broken on purpose
     main: str = ""  # where main was last seen
+    live: str = ""  # the release that production answers with
     releases: list[str] = field(default_factory=list)  # in the order in which they first answered
     answers: list[bytes] = field(default_factory=list)  # to the probe, of each of these releases
+    held: bool = False  # whether production was rolled back, which holds it
 
     @property
     def address(self) -> str:
@@ -102,6 +104,7 @@ def goes_live(play: Play) -> tuple[list[Finding], dict[str, Any]]:
     while answer.failed and time.monotonic() < pushed + LIVE:
         time.sleep(0.05)  # there is nothing else to wait for: from outside, a service is there when it answers
         answer = play.probe()
+    play.live = answer.release
     play.releases.append(answer.release)
     play.answers.append(answer.body)
     findings += [
@@ -134,15 +137,15 @@ def refuses(act: int, choose: Callable[[Story], Edit]) -> Callable[[Play], tuple
         play.main = main
         play.stage.uncommit()
         answers = play.watched(mark)
-        others = {answer.release for answer in answers if not answer.failed} - {play.releases[-1]}
-        findings += [Finding(not others, f"{play.releases[-1]} goes on answering"), judge.steady(answers)]
+        others = {answer.release for answer in answers if not answer.failed} - {play.live}
+        findings += [Finding(not others, f"{play.live} goes on answering"), judge.steady(answers)]
         return findings, {"push_seconds": round(push.seconds, 1)} | judge.pace(answers)
 
     return play_it
 
 
 def takes_over(play: Play) -> tuple[list[Finding], dict[str, Any]]:
-    mark, old = play.traffic.mark, play.releases[-1]
+    mark, old = play.traffic.mark, play.live
     head = play.commit(play.story.better, act=4)
     push = play.push()
     pushed = time.monotonic()
@@ -152,6 +155,7 @@ def takes_over(play: Play) -> tuple[list[Finding], dict[str, Any]]:
     new = first.release if first else ""
     answers = play.watched(mark)
     probe = play.probe()
+    play.live = new
     play.releases.append(new)
     play.answers.append(probe.body)
     findings += [
@@ -188,6 +192,7 @@ def rolls_back(play: Play) -> tuple[list[Finding], dict[str, Any]]:
     answers = play.watched(mark)
     probe = play.probe()
     took = first.ended - began if first else 0.0
+    play.live, play.held = old, True
     findings = [
         Finding(said.code == 0, f"ciranda rollback ended with {said.code}"),
         Finding(
@@ -226,7 +231,7 @@ def control_dies(play: Play) -> tuple[list[Finding], dict[str, Any]]:
             bool(main) and main == play.main,
             f"control is back after {back:.1f} s, and main is at {main[:7] or 'nothing'}",
         ),
-        Finding(status.code == 0 and play.releases[0] in status.text, f"ciranda status knows {play.releases[0]}"),
+        Finding(status.code == 0 and play.live in status.text, f"ciranda status knows {play.live}"),
         judge.steady(answers),
     ], {"control_back_seconds": round(back, 2), "control": judge.pace(answers)}
 
@@ -242,10 +247,10 @@ def gateway_dies(play: Play) -> tuple[list[Finding], dict[str, Any]]:
     first = play.traffic.wait(lambda answer: not answer.failed and answer.began > gone, after=mark, timeout=BACK)
     answers = play.watched(mark)
     back = first.ended - gone if first else 0.0
-    right = {answer.release for answer in answers if not answer.failed} == {play.releases[0]}
+    right = {answer.release for answer in answers if not answer.failed} == {play.live}
     return [
         *judge.only_in_flight(answers, gone),
-        Finding(bool(first) and right, f"the gateway is back after {back:.2f} s, and routes to {play.releases[0]}"),
+        Finding(bool(first) and right, f"the gateway is back after {back:.2f} s, and routes to {play.live}"),
     ], {"gateway_back_seconds": round(back, 2), "gateway": judge.pace(answers)}
 
 
@@ -254,15 +259,15 @@ def tells(play: Play) -> tuple[list[Finding], dict[str, Any]]:
     play.screen.command("ciranda status")
     home = play.stage.folder / "nowhere" if play.breaks(7) else None
     said = play.stage.ciranda("status", timeout=BACK, show=play.screen.line, home=home)
-    wanted = (play.story.project, "test", "prod", play.story.service, play.releases[0], play.main[:7], "held")
+    wanted = [play.story.project, "test", "prod", play.story.service, play.live, play.main[:7], *["held"] * play.held]
     missing = [word for word in wanted if word not in said.text]
     answers = play.watched(mark)
     live = {answer.release for answer in answers if not answer.failed}
     return [
         Finding(said.code == 0, f"ciranda status ended with {said.code}"),
         Finding(
-            not missing and live == {play.releases[0]},
-            f"it tells project, commit, environments, service, hold and {play.releases[0]}, which is what answers"
+            not missing and live == {play.live},
+            f"it tells {', '.join(wanted)}; {play.live} is what answers"
             if not missing
             else f"it does not tell: {', '.join(missing)}",
         ),

@@ -1,7 +1,7 @@
 """Plays the acts on a stage of their own and says whether each outcome was observed."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,13 @@ from ciranda.demo.traffic import Traffic
 
 
 def play(
-    story: Story, screen: Screen, *, home: Path | None = None, keep: bool = False, broken: int | None = None
+    story: Story,
+    screen: Screen,
+    *,
+    home: Path | None = None,
+    keep: bool = False,
+    broken: int | None = None,
+    script: Sequence[acts.Act] = acts.ACTS,
 ) -> dict[str, Any]:
     """Play all acts, stopping after one whose outcome was not observed; returns the summary (`observed`: all of them were).
 
@@ -27,16 +33,16 @@ def play(
     with stage_of(story, home, keep=keep) as stage, traffic_of(stage, story) as traffic:
         set_up(stage, story, screen)
         scene = acts.Play(stage, screen, story, traffic, broken)
-        for act in acts.ACTS:
+        for act in script:
             outcomes.append(performed(act, scene))
             if not outcomes[-1].observed:
                 break
         traffic.stop()
         seconds = time.monotonic() - began
-        screen.ending(outcomes, len(acts.ACTS), seconds)
+        screen.ending(outcomes, len(script), seconds)
         if keep:
             farewell(stage, screen)
-    return summary(outcomes, seconds, story)
+    return summary(outcomes, seconds, story, script)
 
 
 @contextmanager
@@ -79,10 +85,10 @@ def performed(act: acts.Act, scene: acts.Play) -> Outcome:
     return Outcome(act.number, act.title, time.monotonic() - began, tuple(findings), figures)
 
 
-def summary(outcomes: list[Outcome], seconds: float, story: Story) -> dict[str, Any]:
+def summary(outcomes: list[Outcome], seconds: float, story: Story, script: Sequence[acts.Act]) -> dict[str, Any]:
     """The JSON that `--json` prints; acts after one that was not observed were not played."""
     played = {outcome.act: outcome for outcome in outcomes}
-    rows = [row(act, played.get(act.number)) for act in acts.ACTS]
+    rows = [row(act, played.get(act.number)) for act in script]
     return {
         "project": story.project,
         "observed": all(each["outcome"] for each in rows),

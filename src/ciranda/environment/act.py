@@ -7,6 +7,7 @@ from ciranda.environment.observe import Memory, Place, content
 from ciranda.kernel import clock, errors, events, lease, statements, tasks
 from ciranda.kernel.database import Transaction
 from ciranda.kernel.failpoints import failpoint
+from ciranda.service import port
 
 sql = statements.load("ciranda.environment")
 ACTOR = "ciranda"
@@ -21,7 +22,11 @@ def act(action: observed.Action, place: Place, memory: Memory, held: lease.Lease
             if digest not in memory.specifications:
                 _write(place, held, lambda tx: _keep(tx, spec.service, spec.release, digest, place))
                 memory.specifications[digest] = (spec.service, spec.release)
-            place.instances.start(spec)
+            try:
+                place.instances.start(spec)
+            except errors.Refused as error:  # it counts as a crash, so that it is tried again later, and given up
+                gone = _refused(spec, digest, error.message)
+                _write(place, held, lambda tx: _record_exit(tx, place, gone))
             failpoint("reconcile.started")
         case observed.Stop(instance):
             if not action.again:
@@ -123,6 +128,12 @@ def _record_exit(tx: Transaction, place: Place, gone: observed.RecordExit) -> No
     if new:
         body = {"environment": place.environment, "service": gone.service, "release": gone.release, "exit": gone.exit}
         events.append(tx, chain=place.project, kind="instance.exited", subject=gone.instance, actor=ACTOR, body=body)
+
+
+def _refused(spec: port.InstanceSpec, digest: str, reason: str) -> observed.RecordExit:
+    return observed.RecordExit(
+        f"refused-{clock.uuid7()}", digest, spec.service, spec.release, clock.now_us(), f"it cannot start: {reason}"
+    )
 
 
 def _ask_to_end(tx: Transaction, asked: observed.Stop) -> None:

@@ -102,7 +102,7 @@ def _failure_of(seen: Observed, goal: Goal, part: Part) -> str | None:
         if not any(one.healthy for one in mine):
             return f"{part.service} had no healthy instance left after it was routed"
     if len(crashes) >= CRASHES:
-        return f"{part.service} exited {len(crashes)} times ({crashes[-1].exit})"
+        return f"{part.service} failed {len(crashes)} times: {crashes[-1].exit}"
     for one in mine:
         since_us = max(one.started_us, goal.created_us)
         if goal.routed_us is not None and one.unhealthy_us is not None:

@@ -15,6 +15,8 @@ from ciranda.release.manifest import Manifest
 from ciranda.service import port
 
 sql = statements.load("ciranda.environment")
+TAIL = 4096  # bytes of a log in which its last line is looked for
+LONGEST = 160  # characters of it that are told
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +166,25 @@ def _instances(place: Place, memory: Memory, asked: set[str], now_us: int) -> tu
                 address=one.address,
                 started_us=one.started_us,
                 asked=one.id in asked,
-                exit=one.exit,
+                exit=None if one.exit is None else _exit(one.exit, one.log),
                 unhealthy_us=memory.unhealthy.get(one.id),
             )
         )
     for gone in memory.unhealthy.keys() - {one.id for one in there}:
         del memory.unhealthy[gone]
     return tuple(seen)
+
+
+def _exit(status: str, log: Path | None) -> str:
+    """How an instance ended, with the last line that it wrote, which often says why."""
+    if status == "exit 0" or log is None:
+        return status
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, log.stat().st_size - TAIL))
+            lines = stream.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return status
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    said = "".join(letter for letter in last if letter.isprintable())[:LONGEST]
+    return f"{status}: {said}" if said else status

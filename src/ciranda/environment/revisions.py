@@ -119,15 +119,12 @@ def target(
     declare(tx, project, environment)
     now = current(tx, project, environment)
     place = content.environments.get(environment)
-    kept = {} if now is None else {name: count for name, count in now.instances.items() if count.layer == "scale"}
     wanted = _draft(
         project=project,
         environment=environment,
         release=release.id,
         config=resolve(content, environment),
-        instances={
-            name: kept.get(name, Count(service.instances, "declared")) for name, service in content.services.items()
-        },
+        instances=scale_of(content, now),
         verify=Verification(place.verify, place.verify_timeout) if place else Verification(),
         cause="promotion",
         actor=actor,
@@ -308,6 +305,12 @@ def resolve(content: manifest.Manifest, environment: str) -> dict[str, Value]:
     if place is not None:
         resolved |= {name: Value(value, f"environments.{environment}") for name, value in place.values.items()}
     return resolved
+
+
+def scale_of(content: manifest.Manifest, now: Revision | None) -> dict[str, Count]:
+    """How many instances a release would run: what was set by `scale` stays, else what it declares. Pure."""
+    kept = {} if now is None else {name: count for name, count in now.instances.items() if count.layer == "scale"}
+    return {name: kept.get(name, Count(service.instances, "declared")) for name, service in content.services.items()}
 
 
 def revision(row: Mapping[str, Any]) -> Revision:

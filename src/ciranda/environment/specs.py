@@ -104,13 +104,10 @@ def _argv(name: str, service: Service, program: Program) -> tuple[str, ...]:
 
 
 def _machine(program: Program) -> dict[str, str]:
-    """What any program wants of its surroundings; fixed, so that it does not change with whoever started control."""
+    """Where programs are found; fixed, so that it does not change with whoever started control."""
     return {
-        "HOME": "/tmp",
-        "LANG": "C.UTF-8",
         "PATH": f"{program.python.parent}:{_PATH}",
         "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONUNBUFFERED": "1",
         "VIRTUAL_ENV": str(program.python.parent.parent),
     }
 

@@ -84,7 +84,7 @@ def test_a_service_that_exits_again_and_again_fails_early() -> None:
     world.healthy_after["r2"], world.exits_after["r2"] = None, 0.2
     world.aim(wanted("r2"))
     world.run(4)
-    assert world.ends["revision-r2"] == "delays exited 3 times (exit 1)"
+    assert world.ends["revision-r2"] == "delays failed 3 times: exit 1"
     assert world.answering() == {"r1"}
 
 

@@ -1,0 +1,1 @@
+"""What people see of several rooms at once."""

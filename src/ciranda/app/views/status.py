@@ -1,0 +1,286 @@
+"""The state of the loop: what is on each branch, which release runs where, what is wrong. Needs no server."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ciranda.app import home as homes
+from ciranda.app.views import project as projects
+from ciranda.environment import decide, plan, revisions
+from ciranda.environment.observed import SECOND
+from ciranda.kernel import clock, errors, sockets, statements
+from ciranda.kernel.database import Database
+from ciranda.loop import changes
+from ciranda.release import releases
+from ciranda.service import counters, table
+
+sql = statements.load("ciranda.environment")
+ASK = 2.0  # seconds for an answer of the keeper
+LANDED = ("merged", "delivering", "settled")
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """The last commit that passed the gate."""
+
+    name: str
+    commit: str
+    subject: str
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What a release answered on a route since it was first routed there. `per_second` is the mean while it was live
+    without a break, None where that is not known; `p99_ms` is an upper bound."""
+
+    requests: int
+    failed: int
+    p99_ms: float
+    per_second: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service of what is live: instances that should run, that are routed and live, and who answers in its place."""
+
+    name: str
+    wanted: int
+    routed: int
+    instead: str  # another release that helps out, or ""
+    traffic: Traffic | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A revision and when it came to be what it is."""
+
+    revision: int
+    release: str
+    since_us: int
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """An environment: what is live, on its way, failed since, warm; and whether it is held."""
+
+    name: str
+    live: Step | None
+    verified: str
+    target: Step | None
+    failed: Step | None
+    held: str
+    warm: tuple[tuple[str, int], ...]  # release, until when (µs)
+    services: tuple[Service, ...]
+    crashes: int  # of the last ten minutes
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One project's screen."""
+
+    name: str
+    owner: str
+    branch: Branch | None
+    environments: tuple[Environment, ...]
+    waiting: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything that `ciranda status` says. `server`: whether one runs."""
+
+    at_us: int
+    server: bool
+    projects: tuple[Project, ...]
+
+    def document(self) -> dict[str, Any]:
+        """The same as JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What runs beside the ledger: living instances, what is routed, what was counted."""
+
+    server: bool
+    instances: frozenset[str]
+    routes: table.Table
+    counted: Mapping[tuple[str, str], counters.Counted]
+
+
+def gather(
+    home: homes.Home,
+    database: Database,
+    project: str | None = None,
+    *,
+    environment: str | None = None,
+    folder: Path | None = None,
+) -> Status:
+    """The state now, of one project or of all. Raises errors.NotFound for one that is not here."""
+    now_us = clock.now_us()
+    there = projects.names(database)
+    if project is not None and project not in there:
+        raise errors.NotFound(
+            f"there is no project {project} in this home",
+            hint=f"what there is: {', '.join(there)}" if there else "push: git push ciranda main",
+        )
+    running = look(home)
+    here = projects.declared(folder) if folder is not None else {}
+    found = tuple(
+        _project(database, name, running, now_us, environment, here) for name in ([project] if project else there)
+    )
+    if environment is not None and not any(one.environments for one in found):
+        raise errors.NotFound(f"there is no environment {environment}", hint="what there is: ciranda status")
+    return Status(now_us, running.server, found)
+
+
+def look(home: homes.Home) -> Running:
+    """What runs now; without a server nothing does."""
+    try:
+        listed = sockets.ask(home.sockets / "keeper", {"type": "list"}, ASK)
+        living = frozenset(child["id"] for child in listed["children"] if child["exit"] is None)
+        server = True
+    except errors.Unreachable:
+        living, server = frozenset(), False
+    try:
+        routes = table.load(home.state / "routes.json")
+        counted = counters.read(home.state / "counters")
+    except errors.Corrupt:
+        routes, counted = table.Table(), {}
+    return Running(server, living, routes, counted)
+
+
+def _project(
+    database: Database,
+    name: str,
+    running: Running,
+    now_us: int,
+    environment: str | None,
+    here: Mapping[str, Any],
+) -> Project:
+    known = changes.project(database, name)
+    latest = changes.latest(database, name)
+    landed = next((one for one in latest if one.state in LANDED), None)
+    branch = None
+    if landed is not None and known is not None:
+        at_us = landed.ended_us if landed.ended_us is not None else landed.recorded_us
+        branch = Branch(known.branch, landed.short, landed.subject, at_us)
+    waiting = tuple(f"{one.short} is {one.state}" for one in latest if one.ended_us is None and one.state not in LANDED)
+    places = [
+        place for place in revisions.environments(database, name) if environment is None or place.name == environment
+    ]
+    return Project(
+        name=name,
+        owner=str(here.get("owner", "")) if here.get("name") == name else "",
+        branch=branch,
+        environments=tuple(_environment(database, place, running, now_us) for place in places),
+        waiting=waiting,
+    )
+
+
+def _environment(database: Database, place: revisions.Environment, running: Running, now_us: int) -> Environment:
+    project, name = place.project, place.name
+    reached = revisions.reached_since(database, project, name, now_us - decide.STANDBY_US)
+    live = reached[0] if reached else None
+    newest = revisions.history(database, project, name, 1)
+    target = newest[0] if newest and newest[0].state == "target" else None
+    failed = newest[0] if newest and newest[0].state == "failed" else None
+    crashed = database.query(sql.exits_since, project=project, environment=name, since_us=now_us - decide.MEMORY_US)
+    release = None if live is None else releases.by_id(database, live.release)
+    return Environment(
+        name=name,
+        live=None if live is None or release is None else Step(live.number, release.name, live.ended_us or now_us),
+        verified=_verified(database, live, release),
+        target=None if target is None else _step(database, target, target.created_us, _doing(target)),
+        failed=None if failed is None else _step(database, failed, failed.ended_us or now_us, failed.reason),
+        held=_held(place),
+        warm=_warm(database, reached, running),
+        services=() if live is None or release is None else _services(database, live, release.name, running, now_us),
+        crashes=len(crashed),
+    )
+
+
+def _step(database: Database, revision: revisions.Revision, since_us: int, text: str) -> Step:
+    return Step(revision.number, releases.by_id(database, revision.release).name, since_us, text)
+
+
+def _doing(target: revisions.Revision) -> str:
+    if target.routed_us is None:
+        return "starting"
+    return "being verified" if target.verification is not None else "being watched"
+
+
+def _held(place: revisions.Environment) -> str:
+    if not place.held:
+        return ""
+    return f"held by {place.held_by}{f': {place.held_reason}' if place.held_reason else ''}"
+
+
+def _verified(database: Database, live: revisions.Revision | None, release: releases.Release | None) -> str:
+    if live is None or release is None:
+        return ""
+    said = [
+        one.body
+        for one in releases.stated(database, release)
+        if one.kind == "verification" and one.body.get("revision") == live.id
+    ]
+    if not said:
+        return ""
+    tests, commands = int(said[-1].get("tests", 0)), int(said[-1].get("commands", 0))
+    return plan.plural(tests, "smoke check") if tests else plan.plural(commands, "verification")
+
+
+def _warm(database: Database, reached: Sequence[revisions.Revision], running: Running) -> tuple[tuple[str, int], ...]:
+    """Releases that stand by: the ledger says until when, their living instances that they do."""
+    found: dict[str, int] = {}
+    for at, left in enumerate(reached[1:]):
+        release = releases.by_id(database, left.release).name
+        until_us = (reached[at].ended_us or 0) + decide.STANDBY_US
+        alive = any(
+            one.startswith(f"{left.environment}-{service}-{release}-")
+            for one in running.instances
+            for service in left.instances
+        )
+        if alive and left.release != reached[0].release:
+            found[release] = max(until_us, found.get(release, 0))
+    return tuple(found.items())
+
+
+def _services(
+    database: Database, live: revisions.Revision, release: str, running: Running, now_us: int
+) -> tuple[Service, ...]:
+    routes = {route.prefix: route for route in running.routes.routes}
+    spells = [
+        one
+        for one in revisions.history(database, live.project, live.environment, 100)
+        if one.release == live.release and one.routed_us is not None
+    ]
+    since_us = live.routed_us if len(spells) == 1 else None
+    found = []
+    for name, count in sorted(live.instances.items()):
+        prefix = f"/{live.project}/{live.environment}/{name}"
+        route = routes.get(prefix)
+        targets = route.targets if route is not None else ()
+        alive = [(target.release, one) for target in targets for one in target.instances if one in running.instances]
+        others = sorted({other for other, _ in alive if other != release})
+        counted = running.counted.get((prefix, release))
+        found.append(
+            Service(
+                name,
+                count.count,
+                sum(1 for other, _ in alive if other == release),
+                ", ".join(others),
+                None if counted is None else _traffic(counted, since_us, now_us),
+            )
+        )
+    return tuple(found)
+
+
+def _traffic(counted: counters.Counted, since_us: int | None, now_us: int) -> Traffic:
+    per_second = None
+    if since_us is not None and now_us - since_us >= SECOND:
+        per_second = counted.requests / ((now_us - since_us) / SECOND)
+    return Traffic(counted.requests, counted.classes[4], counted.quantile(0.99) * 1000, per_second)

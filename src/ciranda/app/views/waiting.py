@@ -1,0 +1,94 @@
+"""Wait until a release is live in an environment, or will not be: read from the ledger, woken by its commits."""
+
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+from ciranda.environment import revisions
+from ciranda.kernel.database import Database
+from ciranda.kernel.store import Store
+from ciranda.release import manifest, releases
+
+LOOK = 2.0  # seconds, in case a wake-up was lost
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How waiting ended. `seconds`: from the revision's target to its end, where it has one."""
+
+    state: Literal["reached", "failed", "superseded", "timeout"]
+    revision: str
+    text: str
+    seconds: float | None = None
+
+
+def for_release(
+    database: Database, store: Store, project: str, release: str, environment: str, *, timeout: float
+) -> Ended:
+    """Wait at most `timeout` seconds. Raises errors.NotFound for a release that is not there."""
+    wanted = releases.get(database, project, release)
+    content = releases.manifest(store, wanted)
+    until = time.monotonic() + timeout
+    waiter = database.waiter()
+    try:
+        while True:
+            found = look(database, wanted, content, environment)
+            if found is not None:
+                return found
+            left = until - time.monotonic()
+            if left <= 0:
+                return Ended("timeout", "", f"{_where(database, wanted, environment)} after {timeout:g} s")
+            waiter.wait(min(LOOK, left))
+    finally:
+        waiter.close()
+
+
+def for_revision(database: Database, revision: str, *, timeout: float) -> revisions.Revision:
+    """Wait at most `timeout` seconds for the end of a revision; it may not have come."""
+    until = time.monotonic() + timeout
+    waiter = database.waiter()
+    try:
+        while True:
+            found = revisions.by_id(database, revision)
+            left = until - time.monotonic()
+            if found.state != "target" or left <= 0:
+                return found
+            waiter.wait(min(LOOK, left))
+    finally:
+        waiter.close()
+
+
+def look(database: Database, wanted: releases.Release, content: manifest.Manifest, environment: str) -> Ended | None:
+    """Whether it is decided: in the environment itself, or in one that it comes after."""
+    place: str | None = environment
+    while place is not None:
+        revision = revisions.of_release(database, wanted.project, place, wanted.id)
+        if revision is not None and revision.state != "target":
+            ended = _ended(revision, wanted)
+            if place == environment or ended.state != "reached":
+                return ended
+        place = content.environments[place].after if place in content.environments else None
+    return None
+
+
+def _ended(revision: revisions.Revision, wanted: releases.Release) -> Ended:
+    seconds = ((revision.ended_us or 0) - revision.created_us) / 1e6
+    match revision.state:
+        case "reached":
+            text = f"{wanted.name} is live in {revision.environment} ({revision.name}) after {seconds:.1f} s"
+            return Ended("reached", revision.name, text, seconds)
+        case "superseded":
+            text = f"{wanted.name} did not become live in {revision.environment}: {revision.reason}"
+            return Ended("superseded", revision.name, text, seconds)
+        case _:
+            text = f"{wanted.name} failed in {revision.environment}: {revision.reason}"
+            return Ended("failed", revision.name, text, seconds)
+
+
+def _where(database: Database, wanted: releases.Release, environment: str) -> str:
+    revision = revisions.of_release(database, wanted.project, environment, wanted.id)
+    if revision is not None:
+        return f"{wanted.name} is on its way to {environment} ({revision.name}), but not live"
+    held = [one for one in revisions.environments(database, wanted.project) if one.held]
+    names = " and ".join(one.name for one in held)
+    return f"{wanted.name} has not entered {environment}" + (f" ({names} held)" if held else "")

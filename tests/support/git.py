@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -184,7 +185,13 @@ class Clone:
             env=client_environment(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            start_new_session=True,
         )
+
+    @staticmethod
+    def kill(process: subprocess.Popen[bytes]) -> None:
+        """As Ctrl-C in a terminal, only harder: the client and all of its helpers."""
+        os.killpg(process.pid, signal.SIGKILL)
 
     def write(self, files: Mapping[str, str | bytes]) -> None:
         for name, content in files.items():

@@ -12,6 +12,7 @@ from ciranda.kernel import errors
 
 NOTHING = "0" * 40  # Git's name for a ref that does not exist
 LARGEST = 65516  # bytes of data in a packet
+LONGEST_REASON = 500  # characters of a reject line
 _OID_LENGTHS = (40, 64)
 
 
@@ -130,7 +131,7 @@ def report_lines(outcome: Done | Refused) -> list[bytes]:
     ref = outcome.ref.encode("utf-8", "surrogateescape")
     match outcome:
         case Refused(reason=reason):
-            return [b"ng " + ref + b" " + (plain(reason).strip() or "refused").encode()[:1000]]
+            return [b"ng " + ref + b" " + (plain(reason).strip()[:LONGEST_REASON] or "refused").encode()]
         case Done(landed=landed, old=old, new=new, forced=forced):
             facts = {b"refname": landed, b"old-oid": old, b"new-oid": new}
             lines = [b"option " + name + b" " + value.encode() for name, value in facts.items() if value]

@@ -32,6 +32,7 @@ SETTINGS = {
     "transfer.fsckObjects": "true",
     "uploadpack.allowFilter": "true",
 }
+FORGOTTEN = 3600.0  # seconds: the objects of a push that is still coming are younger
 STALE = 5.0  # seconds: a lock of Git this old belongs to a process that was killed
 
 
@@ -117,6 +118,14 @@ def names(folder: Path) -> list[str]:
         for entry in folder.iterdir()
         if entry.suffix == ".git" and not entry.name.startswith(".")
     )
+
+
+def sweep(folder: Path) -> None:
+    """Take away what pushes left that were killed while they sent, an hour ago or more."""
+    for left in folder.glob("*.git/objects/tmp_objdir-incoming-*"):
+        with suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > FORGOTTEN:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def read_ref(repository: Path, ref: str) -> str | None:

@@ -33,38 +33,28 @@ class Entry:
 
 def listing(repository: Path, commit: str) -> dict[str, Entry]:
     """Every file of a commit's tree by path, links and submodules too; raises `errors.NotFound` for what is no commit of the repository."""
-    argv = repositories.command(repository, "ls-tree", "-r", "-l", "-z", "--full-tree", refs.check_commit(commit))
-    done = subprocess.run(
-        argv, env=repositories.environment(repository), stdin=subprocess.DEVNULL, capture_output=True, check=False
-    )
-    if done.returncode:
-        raise errors.NotFound(f"there is no commit {commit}", where=str(repository))
+    told = _ls_tree(repository, commit, "-r", "-l")
     found: dict[str, Entry] = {}
-    for line in os.fsdecode(done.stdout).split("\0")[:-1]:
+    for line in told.split("\0")[:-1]:
         facts, _, path = line.partition("\t")
         mode, _kind, blob, size = facts.split()
         if path in found:
             raise errors.Invalid(f"the tree names {refs.plain(path)} twice", where=commit)
+        if size == "BAD":
+            raise _not_whole(repository, commit)
         found[path] = Entry(mode, blob, 0 if size == "-" else int(size))
     return found
 
 
 def read_file(repository: Path, commit: str, path: str) -> bytes | None:
     """The bytes of one plain file of a commit; None where there is no plain file of this path (a folder, a link, nothing)."""
-    argv = repositories.command(repository, "ls-tree", "-z", "--full-tree", refs.check_commit(commit), "--", path)
-    done = subprocess.run(
-        argv, env=repositories.environment(repository), stdin=subprocess.DEVNULL, capture_output=True, check=False
-    )
-    if done.returncode:
-        raise errors.NotFound(f"there is no commit {commit}", where=str(repository))
-    facts, _, name = os.fsdecode(done.stdout).partition("\0")[0].partition("\t")
+    if any(part in ("", ".", "..") for part in path.split("/")):
+        return None
+    facts, _, name = _ls_tree(repository, commit, path=path).partition("\0")[0].partition("\t")
     if name != path or not facts.startswith("100"):
         return None
     blob = facts.split()[2]
-    argv = repositories.command(repository, "cat-file", "blob", blob)
-    done = subprocess.run(
-        argv, env=repositories.environment(repository), stdin=subprocess.DEVNULL, capture_output=True, check=False
-    )
+    done = _git(repository, "cat-file", "blob", blob)
     if done.returncode:
         raise errors.Corrupt(f"the object {blob} of {refs.plain(path)} cannot be read", where=str(repository))
     return done.stdout
@@ -172,6 +162,28 @@ def _matches(pattern: Sequence[re.Pattern[str] | None], path: Sequence[str]) -> 
     if pattern[0] is None:
         return any(_matches(pattern[1:], path[start:]) for start in range(len(path)))
     return bool(path) and bool(pattern[0].match(path[0])) and _matches(pattern[1:], path[1:])
+
+
+def _git(repository: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    argv, environment = repositories.command(repository, *arguments), repositories.environment(repository)
+    return subprocess.run(argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+
+
+def _ls_tree(repository: Path, commit: str, *options: str, path: str | None = None) -> str:
+    """What `git ls-tree -z` tells. Raises `errors.NotFound` for no commit, `errors.Corrupt` for one without a whole tree."""
+    only = ("--", path) if path is not None else ()
+    done = _git(repository, "ls-tree", "-z", "--full-tree", *options, refs.check_commit(commit), *only)
+    if done.returncode == 0:
+        return os.fsdecode(done.stdout)
+    if repositories.object_kind(repository, commit) != "commit":
+        raise errors.NotFound(f"there is no commit {commit}", where=str(repository))
+    raise _not_whole(repository, commit)
+
+
+def _not_whole(repository: Path, commit: str) -> errors.Corrupt:
+    return errors.Corrupt(
+        f"the tree of {commit} is not whole", where=str(repository), hint="push it again from a clone that has it"
+    )
 
 
 def _write_files(repository: Path, entries: dict[str, Entry], root: Path, commit: str) -> None:

@@ -95,11 +95,17 @@ async def serve(asked: cgi.Asked, environment: dict[str, str], receive: Receive,
         await asyncio.wait((client, backend), return_when=asyncio.FIRST_COMPLETED)
         if backend.done():
             backend.result()
+        if backend.done() or not client.result():  # it has answered, or its input has ended early: it leaves by itself
+            await _ended(process)
     finally:
+        if process.returncode is None:
+            _signal(process.pid, signal.SIGTERM)  # at once, before anything else can be cancelled
         for task in (client, backend):
             task.cancel()
         await asyncio.gather(client, backend, return_exceptions=True)
-        await _end(process, answered=backend.done() and not backend.cancelled())
+        if not await _ended(process):
+            _signal(process.pid, signal.SIGKILL)
+            await process.wait()
 
 
 async def answer_denied(denied: Denied, send: Send) -> None:
@@ -112,21 +118,22 @@ async def answer_denied(denied: Denied, send: Send) -> None:
     await send({"type": "http.response.body", "body": text.encode()})
 
 
-async def _pass_in(process: asyncio.subprocess.Process, receive: Receive) -> None:
-    """The request's body to the program; returns when the client has gone."""
+async def _pass_in(process: asyncio.subprocess.Process, receive: Receive) -> bool:
+    """The request's body to the program; returns when the client has gone: whether the body had come whole."""
     stdin = process.stdin
     assert stdin is not None
-    more = True
+    whole = False
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            return
-        if more and (body := message.get("body", b"")):
+            stdin.close()
+            return whole
+        if not whole and (body := message.get("body", b"")):
             with suppress(BrokenPipeError, ConnectionResetError):  # it has answered without reading all
                 stdin.write(body)
                 await stdin.drain()
-        if more and not message.get("more_body", False):
-            more = False
+        if not whole and not message.get("more_body", False):
+            whole = True
             stdin.close()
 
 
@@ -150,15 +157,12 @@ async def _pass_out(process: asyncio.subprocess.Process, send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-async def _end(process: asyncio.subprocess.Process, *, answered: bool) -> None:
-    """End the program and all that it started. SIGTERM first: Git then takes its temporary files away."""
-    for number in (None, signal.SIGTERM, signal.SIGKILL) if answered else (signal.SIGTERM, signal.SIGKILL):
-        if number is not None:
-            _signal(process.pid, number)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
-                await process.wait()
-                return
+async def _ended(process: asyncio.subprocess.Process) -> bool:
+    """Wait a moment for the end of a program; False: it goes on."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            await process.wait()
+    return process.returncode is not None
 
 
 def _signal(group: int, number: int) -> None:

@@ -5,6 +5,7 @@ import socket
 import uvicorn
 
 from ciranda.app import home as homes
+from ciranda.versions import repositories
 from ciranda.web import application, local
 from ciranda.web.port import Control, Rooms
 
@@ -13,6 +14,7 @@ GRACE = 3  # seconds for requests under way when control is asked to stop; a win
 
 def serve(acts: Control, home: homes.Home, listener: socket.socket) -> None:
     """Answer on the listener and on the `control` socket until a signal ends it."""
+    repositories.sweep(home.repositories)
     rooms = Rooms()
     windows = local.LocalServer(
         home.sockets / "control", {"push": acts.record_push, "ping": lambda _request: {"ok": True}}

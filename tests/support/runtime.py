@@ -1,9 +1,13 @@
-"""A real worker on a tree that a test writes, and trees to run it on."""
+"""A real worker and a real model server on a tree that a test writes."""
 
+import http.client
+import json
 import os
+import socket
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -119,3 +123,94 @@ def worker(
         finally:
             process.kill()
             process.wait()
+
+
+@dataclass
+class ServerProcess:
+    """A model server, spoken to over its socket."""
+
+    process: subprocess.Popen[bytes]
+    socket: Path
+    log: Path
+
+    def connect(self) -> socket.socket:
+        """A connection of one's own."""
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        made.settimeout(WAIT)
+        made.connect(str(self.socket))
+        return made
+
+    def ask(
+        self, body: Any = None, method: str = "POST", path: str = "/", **headers: str
+    ) -> tuple[int, Any, dict[str, str]]:
+        """One request on a connection of its own: status, JSON, headers in lower case."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        with self.connect() as made:
+            client = http.client.HTTPConnection("localhost")
+            client.sock = made
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            client.request(method, path, data if method == "POST" else None, named)
+            answer = client.getresponse()
+            text = answer.read()
+            found = {name.lower(): value for name, value in answer.getheaders()}
+            return answer.status, json.loads(text) if text else None, found
+
+    def raw(self, data: bytes) -> bytes:
+        """Everything that is answered to these bytes until the server closes."""
+        with self.connect() as made:
+            made.sendall(data)
+            return everything(made)
+
+
+def everything(made: socket.socket) -> bytes:
+    """What is read from a socket until its end."""
+    parts = []
+    while data := made.recv(1 << 16):
+        parts.append(data)
+    return b"".join(parts)
+
+
+@contextmanager
+def server(
+    tree: Path,
+    folder: Path,
+    assets: Mapping[str, tuple[Path, str]] | None = None,
+    name: str = "service:predict",
+    python: str = sys.executable,
+) -> Iterator[ServerProcess]:
+    """A model server on `tree` that has said that it is ready; `assets` are name → (path, codec). Killed at the end."""
+    folder.mkdir(parents=True, exist_ok=True)
+    place, log = folder / "s", folder / "log"
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("CIRANDA_")}
+    variables["CIRANDA_SOCKET"] = str(place)
+    for asset, (path, codec) in (assets or {}).items():
+        variables[f"CIRANDA_ASSET_{asset.upper()}"] = str(path)
+        variables[f"CIRANDA_CODEC_{asset.upper()}"] = codec
+    said, saying = os.pipe()
+    process = subprocess.Popen(
+        [python, "-I", "-m", "ciranda.runtime.server", name],
+        cwd=tree,
+        env=variables,
+        stderr=saying,
+        stdin=subprocess.DEVNULL,
+    )
+    os.close(saying)
+    ready = threading.Event()
+
+    def follow() -> None:
+        with open(said, "rb") as lines, log.open("wb", buffering=0) as file:
+            for line in lines:
+                file.write(line)
+                if line.rstrip().endswith(b"is ready"):
+                    ready.set()
+        ready.set()
+
+    follower = threading.Thread(target=follow)
+    follower.start()
+    try:
+        assert ready.wait(WAIT)
+        yield ServerProcess(process, place, log)
+    finally:
+        process.kill()
+        process.wait()
+        follower.join()

@@ -130,7 +130,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._stop(501, "this service speaks HTTP/1.1 only")
+            self.refused = True  # the request is answered as the HTTP/1.1 that it is, and the connection ends
         except httptools.HttpParserError as error:
             if not self.refused:
                 self._stop(400, f"the request is not HTTP/1.1: {error}")
@@ -169,9 +169,13 @@ class Connection(asyncio.Protocol):
         elif field == b"transfer-encoding" and value.strip().lower() != b"chunked":
             self._stop(501, "the only transfer encoding is chunked")
         elif field in (b"transfer-encoding", b"content-length"):
+            if self._current.body:
+                self._stop(400, "the length of the body is said twice")
             self._current.body = field
             if field == b"content-length" and len(value) < 20 and value.strip().isdigit() and int(value) > BODY:
                 self._stop(413, f"a body has at most {BODY:,} bytes")
+        elif field == b"upgrade":
+            self._current.close = True
         elif field == b"expect":
             self._expects = True
 
@@ -210,7 +214,7 @@ class Connection(asyncio.Protocol):
             self._stop(411, "a POST says how long its body is: Content-Length, or chunked")
             return
         exchange.body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        exchange.close = not self._parser.should_keep_alive()
+        exchange.close = exchange.close or not self._parser.should_keep_alive()
         exchange.head_only = exchange.method == "HEAD"
         self.partial = False
         self.exchanges.append(exchange)

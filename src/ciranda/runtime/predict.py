@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 import msgspec
+import msgspec.inspect
 
 from ciranda.runtime import assets, codecs, describe, rule, traces
 
@@ -55,11 +56,10 @@ class Predict:
         try:
             return Rows([self.row.decode(body)], True) if single else Rows(self.array.decode(body), False)
         except msgspec.ValidationError as error:
+            _must_be_json(body)
             raise Rejected(422, **invalid(str(error))) from error
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise Rejected(400, error=f"the body is not JSON: {error}") from error
-        except UnicodeDecodeError as error:
-            raise Rejected(400, error="the body is not UTF-8") from error
 
     def answers(self, rows: list[Any]) -> Sequence[Any]:
         """What predict answers for rows, one answer a row. Raises Rejected, or whatever predict raises."""
@@ -101,6 +101,14 @@ class Predict:
         except BaseException as error:  # noqa: BLE001 - the user's code
             print(traces.shown(error), file=sys.stderr)  # noqa: T201 - the service's log
             return Rejected(500, error=f"predict raised {type(error).__name__}; the service's log has the traceback")
+
+
+def _must_be_json(body: bytes) -> None:
+    """A body may fail its type before the place where it is no JSON is reached: 400 counts more. Raises Rejected."""
+    try:
+        msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise Rejected(400, error=f"the body is not JSON: {error}") from error
 
 
 def invalid(message: str) -> dict[str, Any]:
@@ -151,6 +159,9 @@ def open(name: str, variables: Mapping[str, str]) -> Predict:
                 f"{name}: {item.parameter}={item.marker}(…) is a marker for steps and checks, not for predict"
             )
         given[item.parameter] = assets.loaded(item.asset, codecs.wanted(hints.get(item.parameter)), variables)
+    if isinstance(msgspec.inspect.type_info(row), msgspec.inspect.CustomType):
+        kinds = "a msgspec.Struct, a dataclass, a TypedDict or dict"
+        raise Refused(f"{name}: rows of {rule.spell(row)} cannot be read from JSON; a row is {kinds}")
     try:
         return Predict(
             name=name,

@@ -15,6 +15,7 @@ from typing import Any, Optional
 PROTOCOL = 1
 INLINE = 64 * 1024  # bytes up to which a value travels as payload
 LIMIT = 64 * 1024 * 1024  # bytes of a header or a payload; more is not a frame
+ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 LENGTHS = struct.Struct(">II")
 
 Header = dict[str, Any]
@@ -26,7 +27,7 @@ class ProtocolError(Exception):
 
 def encode(header: Header, payload: bytes = b"") -> bytes:
     """The bytes of one frame."""
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    text = ENCODER.encode(header).encode("utf-8", "surrogatepass")
     if len(text) > LIMIT or len(payload) > LIMIT:
         raise ProtocolError(f"a frame of {len(text):,} + {len(payload):,} bytes is above {LIMIT:,}")
     return LENGTHS.pack(len(text), len(payload)) + text + payload

@@ -102,11 +102,10 @@ def asset(
 
 def sample(evidence: Mapping[str, Any], width: int) -> list[str]:
     """A small table of the first rows that are wrong: as many columns as fit, whole."""
-    rows: list[Mapping[str, Any]] = list(evidence.get("rows", []))[:SHOWN]
+    rows: list[Sequence[Any]] = list(evidence.get("rows", []))[:SHOWN]
     if not rows:
         return []
-    columns = list(evidence.get("columns") or rows[0])
-    table = [[name, *(_cell(row.get(name)) for row in rows)] for name in columns]
+    table = [[name, *map(_cell, values)] for name, *values in zip(evidence["columns"], *rows, strict=True)]
     shown: list[list[str]] = []
     used = 0
     for column in table:

@@ -14,7 +14,7 @@ RED = replace(GREEN, judgement="fail", count=54008, of=363780, evidence="b3:9")
 EVIDENCE = {
     "b3:9": {
         "columns": ["id", "day"],
-        "rows": [{"id": f"2013-01-01-UA-{n}-EWR", "day": "2013-01-01"} for n in range(10)],
+        "rows": [[f"2013-01-01-UA-{n}-EWR", "2013-01-01"] for n in range(10)],
     }
 }
 
@@ -75,7 +75,7 @@ def test_everything_fits_80_columns_and_steers_no_terminal() -> None:
 
 
 def test_a_sample_shows_whole_columns_only() -> None:
-    rows = [{f"column{n}": "v" * 30 for n in range(5)}]
+    rows = [["v" * 30] * 5]
     lines = wording.sample({"columns": [f"column{n}" for n in range(5)], "rows": rows}, 70)
     assert all(len(line) <= 70 for line in lines)
     assert lines[0].split() == ["column0", "column1"]

@@ -61,11 +61,22 @@ def postgres() -> Iterator[Server]:
         run(programs / "initdb", "-D", data, "-U", "ciranda", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
         with (data / "postgresql.conf").open("a") as settings:
             settings.writelines(f"{name} = {value.format(folder=folder)}\n" for name, value in _SETTINGS.items())
-        run(programs / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "start")
-        try:
+        pg_ctl = f"{programs}/pg_ctl -D {data} -w"
+        script = f"{pg_ctl} -l {folder}/log start >/dev/null; echo; cat; {pg_ctl} -m immediate stop; rm -rf {data}"
+        # The shell stops the server when its input ends: also when the test process is killed.
+        with subprocess.Popen(
+            ["sh", "-c", script],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+            cwd=folder,
+            **user,
+        ) as keeper:
+            assert keeper.stdout is not None
+            keeper.stdout.readline()
+            assert (data / "postmaster.pid").exists(), (folder / "log").read_text()
             yield Server(folder, count())
-        finally:
-            run(programs / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
+            keeper.communicate()
     finally:
         shutil.rmtree(folder)
 

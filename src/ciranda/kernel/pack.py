@@ -14,8 +14,9 @@ import fcntl
 import os
 import struct
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import blake3
@@ -39,6 +40,16 @@ class Place:
     folder: bool
 
 
+def spot(offset: int, length: int, kind: int) -> int:
+    """A place within a pack as one number: a store remembers one for each small object, and learns all when it opens."""
+    return offset << 33 | length << 1 | kind
+
+
+def place(path: Path, number: int) -> Place:
+    """The place that a number stands for."""
+    return Place(path, number >> 33, number >> 1 & 0xFFFF_FFFF, bool(number & 1))
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One object on its way into a pack."""
@@ -52,21 +63,23 @@ class Item:
 class Contents:
     """What was found in a pack."""
 
-    places: list[tuple[bytes, Place]]
+    digests: list[bytes]
+    spots: list[int]
     settled: int  # where the last frame begins: what lies before it is durable
     end: int  # where the whole frames end
 
 
 def read(path: Path, start: int) -> Contents:
     """The objects of the whole frames from `start` on: 0, or the `end` of an earlier call."""
-    found: list[tuple[bytes, Place]] = []
+    digests: list[bytes] = []
+    spots: list[int] = []
     settled = start
     with open(path, "rb", buffering=0) as file:
         descriptor = file.fileno()
         size = os.fstat(descriptor).st_size
         if start == 0:
             if os.pread(descriptor, len(MAGIC), 0) != MAGIC:
-                return Contents([], 0, 0)
+                return Contents([], [], 0, 0)
             settled = start = len(MAGIC)
         frame = _frame(descriptor, start, size)
         while frame:
@@ -78,10 +91,11 @@ def read(path: Path, start: int) -> Contents:
             if frame is None and _check(table, os.pread(descriptor, length, offset)) != check:
                 break
             for digest, extent, kind in _ENTRY.iter_unpack(table):
-                found.append((digest, Place(path, offset, extent, kind == 1)))
+                digests.append(digest)
+                spots.append(offset << 33 | extent << 1 | kind)  # `spot`, without a call for each of very many
                 offset += extent
             settled, start = start, end
-    return Contents(found, settled, start)
+    return Contents(digests, spots, settled, start)
 
 
 def _frame(descriptor: int, start: int, size: int) -> tuple[int, int, bytes] | None:
@@ -117,8 +131,8 @@ class Appender:
         """Where the last durable frame ends."""
         return self._end
 
-    def append(self, items: Sequence[Item]) -> list[tuple[bytes, Place]]:
-        """Add one frame durably and return where its objects lie. After an error this object must not be used again."""
+    def append(self, items: Sequence[Item]) -> list[int]:
+        """Add one frame durably and return the spots of its objects. After an error this object must not be used again."""
         table = b"".join(_ENTRY.pack(item.digest, len(item.data), item.folder) for item in items)
         data = b"".join(item.data for item in items)
         frame = _HEAD.pack(b"CRF1", len(items), len(data), _check(table, data)) + table + data
@@ -131,15 +145,9 @@ class Appender:
         failpoint("store.pack.appended")
         os.fdatasync(self._descriptor)
         failpoint("store.pack.synced")
-        places = list(_lay(self.path, items, self._end + len(frame) - len(data)))
+        offsets = accumulate((len(item.data) for item in items), initial=self._end + len(frame) - len(data))
         self._end += len(frame)
-        return places
-
-
-def _lay(path: Path, items: Sequence[Item], offset: int) -> Iterator[tuple[bytes, Place]]:
-    for item in items:
-        yield item.digest, Place(path, offset, len(item.data), item.folder)
-        offset += len(item.data)
+        return [spot(offset, len(item.data), item.folder) for item, offset in zip(items, offsets, strict=False)]
 
 
 def appender(folder: Path) -> Appender:

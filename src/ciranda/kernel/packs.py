@@ -3,9 +3,20 @@
 import os
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ciranda.kernel import files, pack
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of one pack."""
+
+    path: Path
+    spots: dict[bytes, int] = field(default_factory=dict)
+    settled: int = 0  # up to where its objects are durable
+    end: int = 0  # up to where it has been read
 
 
 class Packs:
@@ -14,35 +25,32 @@ class Packs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.RLock()
-        self._places: dict[bytes, pack.Place] = {}
-        self._spare: dict[bytes, list[pack.Place]] = {}  # further places of what is packed more than once
-        self._seen: dict[str, int] = {}  # pack → up to where its objects are in `_places`
-        self._settled: dict[str, int] = {}  # pack → up to where they are durable
+        self._known: dict[str, _Known] = {}
         self._appender: pack.Appender | None = None
 
     def find(self, raw: bytes) -> pack.Place | None:
         """Where an object lies; if it is not known, the packs are looked at again."""
-        found = self._places.get(raw)
-        if found is None:
-            with self._lock:
+        with self._lock:
+            places = self._places(raw)
+            if not places:
                 self._look()
-                found = self._places.get(raw)
-        return found
+                places = self._places(raw)
+        return places[0] if places else None
 
-    def read(self, raw: bytes, place: pack.Place, is_right: Callable[[bytes], bool]) -> bytes | None:
+    def read(self, raw: bytes, is_right: Callable[[bytes], bool]) -> bytes | None:
         """The bytes of an object from the first of its places where they are right; None: they are right nowhere."""
-        data = _read(place)
-        if is_right(data):
+        place = self.find(raw)
+        if place is not None and is_right(data := _read(place)):
             return data
         with self._lock:
             self._look()
-            others = [self._places.get(raw, place), *self._spare.get(raw, [])]
-        return next((data for data in map(_read, others) if is_right(data)), None)
+            places = self._places(raw)
+        return next((data for data in map(_read, places) if is_right(data)), None)
 
     def add(self, items: Sequence[pack.Item]) -> None:
         """Append what is not durable here already; on return all of it is. Raises OSError."""
         with self._lock:
-            if not self._seen:
+            if not self._known:
                 self._look()
             missing = [item for item in items if not self._is_durable(item.digest)]
             if not missing:
@@ -54,21 +62,25 @@ class Packs:
                     files.sync_folder(self._folder.parent)
                 current = pack.appender(self._folder)
                 self._look()
-            for raw, place in current.append(missing):
-                self._places[raw] = place
-            self._seen[current.path.name] = self._settled[current.path.name] = current.end
+            known = self._known.setdefault(current.path.name, _Known(current.path))
+            for item, spot in zip(missing, current.append(missing), strict=True):
+                known.spots[item.digest] = spot
+            known.settled = known.end = current.end
             self._appender = current
 
     def drop(self, raw: bytes) -> None:
         """Forget where an object lies, in this process."""
         with self._lock:
             self._look()
-            self._places.pop(raw, None)
-            self._spare.pop(raw, None)
+            for known in self._known.values():
+                known.spots.pop(raw, None)
+
+    def _places(self, raw: bytes) -> list[pack.Place]:
+        found = ((known.path, known.spots.get(raw)) for known in self._known.values())
+        return [pack.place(path, spot) for path, spot in found if spot is not None]
 
     def _is_durable(self, raw: bytes) -> bool:
-        place = self._places.get(raw)
-        return place is not None and place.offset < self._settled[place.path.name]
+        return any((known.spots.get(raw, known.settled << 33) >> 33) < known.settled for known in self._known.values())
 
     def _look(self) -> None:
         """Read what has been appended to the packs since the last look."""
@@ -77,14 +89,14 @@ class Packs:
         except FileNotFoundError:
             return
         for entry in entries:
-            start = self._seen.get(entry.name, 0)
-            if not entry.name.endswith(".pack") or entry.stat().st_size <= start:
+            known = self._known.get(entry.name)
+            if not entry.name.endswith(".pack") or entry.stat().st_size <= (known.end if known else 0):
                 continue
-            contents = pack.read(self._folder / entry.name, start)
-            self._seen[entry.name], self._settled[entry.name] = contents.end, contents.settled
-            for raw, place in contents.places:
-                if self._places.setdefault(raw, place) is not place:
-                    self._spare.setdefault(raw, []).append(place)
+            if known is None:
+                known = self._known[entry.name] = _Known(self._folder / entry.name)
+            contents = pack.read(known.path, known.end)
+            known.settled, known.end = contents.settled, contents.end
+            known.spots.update(zip(contents.digests, contents.spots, strict=True))
 
 
 def _read(place: pack.Place) -> bytes:

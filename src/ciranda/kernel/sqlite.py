@@ -100,6 +100,7 @@ class SocketWaiter:
         self._path = folder / f"w-{os.getpid()}-{os.urandom(3).hex()}"
         self._end, self._start = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
+            folder.mkdir(mode=0o700, exist_ok=True)  # a cleaner of temporary files may have taken it
             self._socket.bind(os.fspath(self._path))
         except OSError:
             self.close()
@@ -126,7 +127,8 @@ class SocketWaiter:
 
 def announce(folder: Path) -> None:
     """Send a byte to every waiter of the folder; remove the sockets of waiters that have died."""
-    with suppress(FileNotFoundError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
+    # Whatever is wrong with the folder, the commit stands, and waiters look for themselves.
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
         for name in os.listdir(folder):
             if not name.startswith("w-"):
                 continue

@@ -132,8 +132,8 @@ class Store:
         match self._small(raw):
             case pack.Item(data=data):
                 return data
-            case pack.Place(path=path, folder=folder) as place:
-                right = self._packs.read(raw, place, lambda data: _matches(digest, data, folder))
+            case pack.Place(path=path, folder=folder):
+                right = self._packs.read(raw, lambda data: _matches(digest, data, folder))
                 if right is None:
                     raise _corrupt(digest, path)
                 return right

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ciranda.kernel import database, errors, events, migrations, sockets
+from ciranda.kernel import database, errors, events, migrations
 
 P99 = 0.250  # seconds
 SHARE = 0.25  # of the mean
@@ -28,12 +28,13 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--ledger", help="the address of an empty database; left out: SQLite in a temporary folder")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--write", metavar="ADDRESS", help=argparse.SUPPRESS)
+    parser.add_argument("--write", nargs=2, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.write:
-        return write(asked.write, asked.seconds)
+        return write(asked.write[0], Path(asked.write[1]), asked.seconds)
     with tempfile.TemporaryDirectory(prefix="ciranda-writers-") as folder:
-        found = measure(asked.ledger or f"sqlite:///{folder}/ledger.db", asked.processes, asked.seconds)
+        url = asked.ledger or f"sqlite:///{folder}/ledger.db"
+        found = measure(url, Path(folder), asked.processes, asked.seconds)
     if asked.json:
         print(json.dumps(found))
     else:
@@ -41,11 +42,11 @@ def main() -> int:
     return 0 if not found["missed"] else 1
 
 
-def measure(url: str, processes: int, seconds: float) -> dict[str, Any]:
+def measure(url: str, folder: Path, processes: int, seconds: float) -> dict[str, Any]:
     """Start the writers together, and judge what they waited for."""
-    ledger = database.open(url, sockets.folder(Path(url)))
+    ledger = database.open(url, folder)
     migrations.migrate(ledger, ["ciranda.kernel"])
-    command = [sys.executable, __file__, "--write", url, "--seconds", str(seconds)]
+    command = [sys.executable, __file__, "--write", url, str(folder), "--seconds", str(seconds)]
     writers = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(processes)
     ]
@@ -106,9 +107,9 @@ def show(found: dict[str, Any]) -> None:
         print(f"  {said}")
 
 
-def write(url: str, seconds: float) -> int:
+def write(url: str, folder: Path, seconds: float) -> int:
     """One writer: append events until the time is over, and report how long each took."""
-    ledger = database.open(url, sockets.folder(Path(url)))
+    ledger = database.open(url, folder)
     waits: list[float] = []
     failures: list[str] = []
     ledger.query("SELECT name FROM counter")

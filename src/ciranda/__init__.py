@@ -4,8 +4,6 @@ What a project imports from here: the decorators `dataset`, `model`, `step` and 
 `log` for figures, and `load` for the assets of a service. Nothing is imported until one of them is asked for.
 """
 
-from __future__ import annotations
-
 TYPE_CHECKING = False  # the constant of `typing`, without the cost of importing it
 if TYPE_CHECKING:
     from ciranda.runtime.assets import load

@@ -77,7 +77,7 @@ def check(
     """
     if isinstance(asset, str):
         name = asset
-    elif callable(asset) and hasattr(asset, "__name__"):
+    elif _is_step(asset):
         name = asset.__name__
     else:
         raise TypeError(f"@check takes the step it tests, or the name of its asset, not {asset!r}")
@@ -91,7 +91,8 @@ def check(
 
     def register(function: F) -> F:
         _plain(function, "check")
-        _register(Declaration("check", function, name, timeout=limit, at_least=low, at_most=high, severity=severity))
+        made = Declaration("check", function, name, timeout=limit, at_least=low, at_most=high, severity=severity)
+        _register(function).append(made)
         return function
 
     return register
@@ -104,7 +105,7 @@ def _step(kind: str, function: Any, timeout: Optional[float], retries: int) -> A
 
     def register(function: F) -> F:
         _plain(function, kind)
-        _register(Declaration(kind, function, function.__name__, timeout=limit, retries=retries))
+        _register(function).append(Declaration(kind, function, function.__name__, timeout=limit, retries=retries))
         return function
 
     return register if function is None else register(function)
@@ -144,8 +145,15 @@ def _bound(name: str, value: Optional[float]) -> Optional[float]:
     return float(value)
 
 
-def _register(declaration: Declaration) -> None:
-    """Keep the declaration on the module that defines the function, also when another decorator wrapped it."""
-    module = sys.modules.get(declaration.function.__module__)
-    place = vars(module) if module else inspect.unwrap(declaration.function).__globals__
-    place.setdefault(REGISTER, []).append(declaration)
+def _is_step(function: Any) -> bool:
+    """Whether this is a step, or wraps one under its name; a bare `@check` on a function is neither."""
+    name = getattr(function, "__name__", None)
+    return callable(function) and any(made.name == name and made.kind != "check" for made in _register(function))
+
+
+def _register(function: Callable[..., Any]) -> list[Declaration]:
+    """The declarations of the module that defines the function, also where another decorator wrapped it."""
+    module = sys.modules.get(function.__module__)
+    place = vars(module) if module else getattr(inspect.unwrap(function), "__globals__", {})
+    declared: list[Declaration] = place.setdefault(REGISTER, [])
+    return declared

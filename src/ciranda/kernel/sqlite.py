@@ -265,6 +265,9 @@ def _meaning(error: sqlite3.OperationalError, folder: Path) -> Exception:
         left.f_bavail < 16 or left.f_favail < 2
     ):
         return files.full(folder)
+    if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+        said = f"the ledger cannot be read or written: {error}"
+        return errors.Refused(said, where=str(folder), hint=f"look whose it is: ls -la {folder}")
     return error
 
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL server that goes away and comes back, and one that is not there."""
+"""Ledgers that go away, come back, are not there, or are none."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ciranda.kernel import database, errors, events
+from ciranda.kernel import database, errors, events, migrations
 from ciranda.kernel.database import Database
 from support.kernel import Ledger, Server, opener
 
@@ -97,3 +97,55 @@ def test_a_server_that_is_not_there_is_said_without_the_password(query: str, sho
 def test_another_kind_of_address_is_refused(url: str, short_path: Path) -> None:
     with pytest.raises(errors.Invalid, match="ledger"):
         database.open(url, short_path)
+
+
+# ── an SQLite file that is none ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_file_that_is_no_database_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    path.write_bytes(b"garbage" * 1000)
+    db = database.open(f"sqlite:///{path}", tmp_path)
+    for act in (lambda: db.query("SELECT 1 FROM event"), lambda: note(db)):
+        with pytest.raises(errors.Corrupt, match="ledger") as raised:
+            act()
+        assert raised.value.where == str(tmp_path)
+    db.close()
+    assert path.read_bytes() == b"garbage" * 1000
+
+
+def test_a_ledger_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
+    (tmp_path / "ledger.db").mkdir()
+    db = database.open(f"sqlite:///{tmp_path}/ledger.db", tmp_path)
+    for act in (lambda: db.query("SELECT 1 FROM event"), lambda: note(db)):
+        with pytest.raises(errors.Refused, match="cannot be read or written"):
+            act()
+    db.close()
+
+
+def test_reading_makes_no_ledger(tmp_path: Path) -> None:
+    db = database.open(f"sqlite:///{tmp_path}/ledger.db", tmp_path)
+    with pytest.raises(errors.NotFound, match="no ledger"):
+        db.query("SELECT 1 FROM event")
+    db.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_ledger_cut_short_by_a_crash_is_read_from_its_log(tmp_path: Path) -> None:
+    """What a process leaves that was killed with the log not yet in the file: the next reader sees it all."""
+    home, copy = tmp_path / "home", tmp_path / "copy"
+    home.mkdir()
+    copy.mkdir()
+    db = database.open(f"sqlite:///{home}/ledger.db", tmp_path)
+    migrations.migrate(db, ["ciranda.kernel"])
+    for _ in range(5):
+        note(db)
+    for name in ("ledger.db", "ledger.db-wal"):
+        (copy / name).write_bytes((home / name).read_bytes())
+    db.close()
+    with (copy / "ledger.db-wal").open("ab") as log:
+        log.write(b"\x00torn" * 500)
+    reader = database.open(f"sqlite:///{copy}/ledger.db", tmp_path)
+    assert events.verify(reader, "c") == 5
+    assert note(reader) == 6
+    reader.close()

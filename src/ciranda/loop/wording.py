@@ -102,10 +102,10 @@ def asset(
 
 def sample(evidence: Mapping[str, Any], width: int) -> list[str]:
     """A small table of the first rows that are wrong: as many columns as fit, whole."""
-    rows: list[Sequence[Any]] = list(evidence.get("rows", []))[:SHOWN]
+    rows: list[Sequence[Any]] = evidence.get("rows", [])
     if not rows:
         return []
-    table = [[name, *map(_cell, values)] for name, *values in zip(evidence["columns"], *rows, strict=True)]
+    table = [[str(name), *(_cell(row[at]) for row in rows[:SHOWN])] for at, name in enumerate(evidence["columns"])]
     shown: list[list[str]] = []
     used = 0
     for column in table:
@@ -115,8 +115,7 @@ def sample(evidence: Mapping[str, Any], width: int) -> list[str]:
         shown.append([f"{text:<{size}}" for text in column])
         used += size
     lines = [_clip("".join(cells).rstrip(), width) for cells in zip(*shown, strict=True)]
-    kept = len(evidence.get("rows", []))
-    lines[-1] += f"  ({kept} kept)" if kept > len(rows) else ""
+    lines[-1] += f"  ({len(rows)} kept)" if len(rows) > SHOWN else ""
     return lines
 
 

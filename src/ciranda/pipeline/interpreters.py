@@ -23,6 +23,9 @@ from ciranda.runtime.requirements import satisfies
 __all__ = ["Interpreter", "Lock", "ensure", "resolve"]
 
 COMPLETE = "complete"  # the file that is written last
+OWN = (
+    ".own"  # marks the digest of what Ciranda itself ran in: a release without a lock goes on with what it runs in now
+)
 # What the model server needs, where the lock does not have it: the last versions that run on Python 3.9 and on ours.
 SERVER = {"msgspec": "0.20.0", "uvloop": "0.22.1", "httptools": "0.7.1"}
 OLDEST = {"msgspec": "0.18", "uvloop": "0.17", "httptools": "0.5"}  # what the model server still works with
@@ -64,7 +67,10 @@ def ensure(lock: Lock | None, folder: Path, report: Report) -> Interpreter:
     Concurrent builders wait for the first. Raises errors.Refused, with the lock's file and uv's message.
     """
     if lock is None:
-        return own()
+        ours = own()
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ours.digest[len(digest.PREFIX) :]).with_suffix(OWN).touch()
+        return ours
     base = find_base(lock)
     runtime = wheel.runtime()
     said = {
@@ -91,12 +97,11 @@ def ensure(lock: Lock | None, folder: Path, report: Report) -> Interpreter:
 
 
 def find(identity: str, folder: Path) -> Path | None:
-    """The Python of an interpreter that was built before, or Ciranda's own, by its digest; None: it is not here."""
+    """The Python of an interpreter that `ensure` gave before, by its digest; None: it is gone."""
     place = folder / identity[len(digest.PREFIX) :]
     if (place / COMPLETE).exists():
         return place / "bin" / "python"
-    ours = own()
-    return ours.python if ours.digest == identity else None
+    return Path(sys.executable) if place.with_suffix(OWN).exists() else None
 
 
 def own() -> Interpreter:

@@ -16,7 +16,7 @@ VERBS: dict[str, dict[str, str]] = {
         "run": "run the pipeline and its checks, only what changed",
         "show": "show what there is: assets, runs, rows, evidence",
         "explain": "say why a step runs again",
-        "logs": "print or follow the lines of a run, a change or a service",
+        "logs": "print or follow what the steps of a run wrote",
     },
     "deploy": {
         "status": "the one screen that tells the state of the loop",
@@ -64,7 +64,7 @@ def run(given: list[str]) -> int:
             raise errors.Usage(
                 f"there is no command {verb!r}", hint=f"did you mean: ciranda {near[0]}" if near else "ciranda --help"
             )
-        module: Verb = importlib.import_module(f"ciranda.cli.{verb}")  # type: ignore[assignment]
+        module: Verb = importlib.import_module(f"ciranda.cli.{verb}")
         parser = build(verb, table[verb], module)
         return module.main(parser.parse_args(given[1:]))
     except errors.CirandaError as error:
@@ -110,8 +110,10 @@ def overview() -> str:
 
 
 def report(error: errors.CirandaError) -> None:
-    """What happened, where, and the next command, on standard error."""
-    where = f"{error.where}  " if error.where else ""
-    sys.stderr.write(f"{where}{error}\n")
-    if error.hint:
-        sys.stderr.write(f"{'':17}{error.hint}\n")
+    """What happened, where, and the next command, on standard error; of a declaration, everything that is wrong with it."""
+    told = getattr(error, "problems", None)
+    facts = [(one.where, one.what, one.hint) for one in told] if told else [(error.where, str(error), error.hint)]
+    for where, what, hint in facts:
+        sys.stderr.write(f"{where}  {what}\n" if where else f"{what}\n")
+        if hint:
+            sys.stderr.write(f"{'':17}{hint}\n")

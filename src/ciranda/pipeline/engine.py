@@ -1,7 +1,7 @@
 """A run: look at the tree, decide by keys what has to be done, do it, record it. `run` is the whole of it."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,12 +22,13 @@ from ciranda.pipeline import (
     workers,
 )
 from ciranda.pipeline.fingerprint import Code
-from ciranda.pipeline.records import Description, Outcome, RunResult, Step, StepResult, Version
-from ciranda.pipeline.reports import Report as Report
-from ciranda.pipeline.request import Parts as Parts
-from ciranda.pipeline.request import Request as Request
-from ciranda.pipeline.tree import Tree as Tree
+from ciranda.pipeline.records import Check, Description, Outcome, RunResult, Step, StepResult, Version
+from ciranda.pipeline.reports import Report
+from ciranda.pipeline.request import Parts, Request
+from ciranda.pipeline.tree import Tree
 from ciranda.project import problems
+
+__all__ = ["Described", "Looked", "Parts", "Report", "Request", "Tree", "check", "describe", "look", "run"]
 
 T = TypeVar("T")
 _ATTEMPTS = 3  # at a tree that changes while it is looked at
@@ -200,7 +201,7 @@ class _Attempt:
                 reports.Started(
                     self._id,
                     len(prepared.versions) + len(prepared.graph.steps),
-                    len(prepared.graph.checks),
+                    _by_asset(prepared.graph.checks.values()),
                     self._confined,
                     getattr(self._request.confine, "why", ""),
                 )
@@ -226,8 +227,9 @@ class _Attempt:
         known = cache.Known(self._parts.database, self._request.project.name, self._request.accepts)
         recorder = recording.Recorder(self._request, self._parts, self._id, prepared.objects)
         done = execution.Execution(
-            self._request, self._parts, prepared, known, plan, recorder, self._report, self._work, self._first
-        )
+            self._request, self._parts, prepared, known=known, schedule=plan, recorder=recorder, report=self._report,
+            place=self._work, idle=self._first,
+        )  # fmt: skip
         self._first = []
         done.versions.update(given)
         try:
@@ -346,6 +348,13 @@ def _same(result: RunResult, keys: Mapping[str, str], last: runs.Last) -> bool:
         and steps == last.steps
         and tuple((o.check, keys.get(o.check)) for o in result.outcomes) == last.checks
     )
+
+
+def _by_asset(checks: Iterable[Check]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for each in checks:
+        found[each.asset] = (*found.get(each.asset, ()), each.name)
+    return found
 
 
 def _numbered(result: RunResult, number: int) -> RunResult:

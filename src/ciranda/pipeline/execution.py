@@ -44,6 +44,7 @@ class Execution:
         request: Request,
         parts: Parts,
         prepared: Prepared,
+        *,
         known: cache.Known,
         schedule: Schedule,
         recorder: Recorder,

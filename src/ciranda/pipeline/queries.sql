@@ -28,7 +28,9 @@ UPDATE run SET state = 'interrupted', ended_us = :now WHERE id = :id AND state =
 -- name: latest_run
 -- The last run of a project that has steps.
 SELECT id, number, steps_of FROM run
-WHERE project = :project AND state IN ('finished', 'failed') ORDER BY number DESC LIMIT 1;
+WHERE project = :project AND state IN ('finished', 'failed')
+    AND (steps_of IS NOT NULL OR EXISTS (SELECT 1 FROM run_step WHERE run_step.run = run.id))
+ORDER BY number DESC LIMIT 1;
 
 -- name: last_steps
 SELECT step, key, digest FROM run_step WHERE run = :run ORDER BY position;

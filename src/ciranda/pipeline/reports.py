@@ -1,5 +1,6 @@
 """What a run tells while it goes on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ciranda.pipeline.records import Kind, Outcome, StepResult
@@ -7,11 +8,11 @@ from ciranda.pipeline.records import Kind, Outcome, StepResult
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The graph is known; `steps` counts sources too."""
+    """The graph is known; `steps` counts sources too, `checks` are the names of the checks of each asset."""
 
     run: str
     steps: int
-    checks: int
+    checks: Mapping[str, tuple[str, ...]]
     confined: bool
     why: str = ""  # why it is not confined
 

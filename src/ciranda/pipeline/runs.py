@@ -68,7 +68,10 @@ def last(database: Database, project: str) -> Last | None:
 
 def begin(tx: Transaction, run: str, request: Request, interpreter: str, confined: bool) -> int:
     """Record that a run goes on in this process; returns its number."""
-    return _insert(tx, run, request, interpreter, confined, "running", clock.now_us(), None, None, {})
+    return _insert(
+        tx, run, request=request, interpreter=interpreter, confined=confined, state="running",
+        started_us=clock.now_us(), ended_us=None, same_as=None, summary={},
+    )  # fmt: skip
 
 
 def finish(
@@ -96,8 +99,9 @@ def finish(
     else:
         state, now = result.state, clock.now_us()
         number = _insert(
-            tx, result.run, request, result.interpreter, confined, state, started_us, now, same_as, summary
-        )
+            tx, result.run, request=request, interpreter=result.interpreter, confined=confined, state=state,
+            started_us=started_us, ended_us=now, same_as=same_as, summary=summary,
+        )  # fmt: skip
     if same_as is None:
         _insert_found(tx, result, keys)
     events.append(
@@ -114,6 +118,7 @@ def finish(
 def _insert(
     tx: Transaction,
     run: str,
+    *,
     request: Request,
     interpreter: str,
     confined: bool,

@@ -44,20 +44,14 @@ def make(survey: trees.Survey, left_out: Collection[str], target: Path) -> None:
 
 def remove(folder: Path) -> None:
     """Remove a folder of a run with everything in it, read-only folders included; nothing if it is not there."""
-    shutil.rmtree(folder, onerror=_writable)
-
-
-def _writable(function: object, path: str, _error: object) -> None:
-    """Make the parent of what could not be removed writable, and try once more."""
-    try:
-        os.chmod(os.path.dirname(path), 0o700)
-        if os.path.isdir(path) and not os.path.islink(path):
-            os.chmod(path, 0o700)
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            os.unlink(path)
-    except FileNotFoundError:
+    if not folder.is_dir() or folder.is_symlink():
         return
+    os.chmod(folder, 0o700)
+    for inner, names, _ in os.walk(folder):
+        for name in names:
+            if not os.path.islink(path := os.path.join(inner, name)):
+                os.chmod(path, 0o700)
+    shutil.rmtree(folder)
 
 
 def _leads_out(path: str, target: str) -> bool:

@@ -1,0 +1,138 @@
+"""What there is in a home, for people who look: assets with their versions, runs, evidence, rows."""
+
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ciranda.kernel import digest, errors
+from ciranda.kernel.database import Database
+from ciranda.kernel.store import Store
+from ciranda.pipeline import runs
+from ciranda.pipeline.records import Outcome, StepResult, Version
+from ciranda.project import names
+
+_RUN = re.compile(r"run-([1-9][0-9]{0,17})\Z")
+_TEXT = 2000  # characters of a text that are shown
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """An asset as one run had it, with the outcomes of its checks."""
+
+    result: StepResult
+    run: runs.Run
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What a version holds, as far as it can be shown without loading anything of the project's.
+
+    `schema` are columns with their types; `rows` the first ones; `files` the paths of a folder; `text` anything else.
+    """
+
+    schema: tuple[tuple[str, str], ...] = ()
+    rows: tuple[tuple[Any, ...], ...] = ()
+    files: tuple[tuple[str, int], ...] = ()
+    text: str = ""
+
+
+def run_number(named: str) -> int | None:
+    """The number in `run-119`; None for another name."""
+    found = _RUN.match(named)
+    return int(found[1]) if found else None
+
+
+def run(database: Database, project: str, named: str | None) -> runs.Run:
+    """A run by its name, or the last one. Raises errors.NotFound."""
+    if named is not None:
+        number = run_number(named)
+        if number is None:
+            raise errors.NotFound(
+                f'"{named}" is not the name of a run', hint="a run is called run-7; what there is: ciranda show"
+            )
+        return runs.get(database, project, number)
+    found = runs.history(database, project, 1)
+    if not found:
+        raise errors.NotFound(f"{project} has not run yet", hint="run it: ciranda run")
+    return found[0]
+
+
+def assets(database: Database, found: runs.Run) -> list[Asset]:
+    """Every asset of a run, in its order."""
+    outcomes = runs.outcomes(database, found)
+    return [
+        Asset(step, found, tuple(each for each in outcomes if each.asset == step.step))
+        for step in runs.steps(database, found)
+    ]
+
+
+def asset(database: Database, project: str, named: str) -> Asset:
+    """An asset by `name` (of the last run that has it) or `name@run-119`. Raises errors.NotFound."""
+    name, at, run_name = named.partition("@")
+    looked = [run(database, project, run_name)] if at else runs.history(database, project, 20)
+    known: dict[str, None] = {}
+    for each in looked:
+        for found in assets(database, each):
+            known[found.result.step] = None
+            if found.result.step == name and (at or found.result.version is not None):
+                return found
+    if not looked:
+        raise errors.NotFound(f"{project} has not run yet", hint="run it: ciranda run")
+    where = run_name or f"the last {len(looked)} runs"
+    raise errors.NotFound(
+        f'{where} has no asset "{name}"', hint=names.suggestion(name, known) or "what there is: ciranda show"
+    )
+
+
+def inside(store: Store, version: Version, rows: int) -> Inside:
+    """What a version holds. A pickle is not loaded. Raises errors.Corrupt, errors.NotFound."""
+    match version.codec:
+        case "files" | "folder":
+            return Inside(files=tuple((path, store.size(inner)) for path, inner, _ in store.listing(version.digest)))
+        case "parquet":
+            return _table(store, version, rows)
+        case "json" | "text":
+            text = store.get(version.digest)[: _TEXT * 4].decode("utf-8", "replace")
+            return Inside(text=text if len(text) <= _TEXT else text[:_TEXT] + "…")
+        case "npy":
+            return Inside(text=_array(store.get(version.digest)[:1024]))
+        case "pickle":
+            return Inside(text="a pickled object; Ciranda does not load it")
+        case codec:
+            return Inside(text=f"bytes ({codec})")
+
+
+def evidence(store: Store, outcome: Outcome) -> dict[str, Any] | None:
+    """The count, columns and rows that a check kept; None when it kept none."""
+    if outcome.evidence is None:
+        return None
+    kept: dict[str, Any] = digest.parse(store.get(outcome.evidence))
+    return kept
+
+
+def _table(store: Store, version: Version, rows: int) -> Inside:
+    import polars
+
+    with _file(store, version.digest) as path:
+        schema = polars.read_parquet_schema(path)
+        head = polars.read_parquet(path, n_rows=rows)
+    return Inside(tuple((name, str(kind)) for name, kind in schema.items()), tuple(head.rows()))
+
+
+@contextmanager
+def _file(store: Store, name: str) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="ciranda-") as folder:
+        path = Path(folder, "object")
+        store.export(name, path)
+        yield path
+
+
+def _array(head: bytes) -> str:
+    """The header of a .npy file (NumPy format 1 to 3): its dtype and shape, without numpy."""
+    start = head.find(b"{")
+    return head[start : head.find(b"}", start) + 1].decode("latin-1") if head.startswith(b"\x93NUMPY") else "an array"

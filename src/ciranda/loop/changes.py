@@ -49,7 +49,12 @@ class Project:
 
     name: str
     repository: str
-    branch: str
+    ref: str  # "refs/heads/main"
+
+    @property
+    def branch(self) -> str:
+        """What people call it: `main`."""
+        return self.ref.removeprefix("refs/heads/")
 
 
 def take_number(tx: Transaction, repository: str) -> int:
@@ -143,9 +148,9 @@ def last_merged(database: Database, project: str, head: str) -> Change | None:
     return None if row is None else _change(row)
 
 
-def claim_project(tx: Transaction, name: str, repository: str, branch: str) -> Project:
+def claim_project(tx: Transaction, name: str, repository: str, ref: str) -> Project:
     """Give a project's name to a repository, with its protected branch; whoever was first keeps it."""
-    tx.execute(sql.claim_project, name=name, repository=repository, branch=branch, at_us=clock.now_us())
+    tx.execute(sql.claim_project, name=name, repository=repository, branch=ref, at_us=clock.now_us())
     row = tx.one(sql.project_by_name, name=name)
     assert row is not None
     return _project(row)

@@ -49,7 +49,7 @@ def receive(
     repository = repositories.path(repositories_folder, push.repository)
     unusable = _options_refused(push, may_accept)
     project = changes.project_of(database, push.repository)
-    branch = project.branch if project else _first_branch(push.updates)
+    branch = project.ref if project else _first_branch(push.updates)
     answers: list[dict[str, Any]] = []
     for update in push.updates:
         reason = unusable or refs.refusal(update.ref)

@@ -6,8 +6,6 @@ digest of the files, so that an interpreter that was built with other ones is ne
 
 import base64
 import hashlib
-import io
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +31,9 @@ class Wheel:
 
     def data(self) -> bytes:
         """The bytes of the zip file."""
+        import zipfile
+        from io import BytesIO
+
         information = f"ciranda_runtime-{self.version}.dist-info"
         entries = {
             **self.files,
@@ -41,7 +42,7 @@ class Wheel:
         }
         record = "".join(f"{path},sha256={_sha256(data)},{len(data)}\n" for path, data in sorted(entries.items()))
         entries[f"{information}/RECORD"] = f"{record}{information}/RECORD,,\n".encode()
-        sink = io.BytesIO()
+        sink = BytesIO()
         with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
             for path, data in sorted(entries.items()):
                 entry = zipfile.ZipInfo(path, EPOCH)

@@ -25,16 +25,16 @@ def roots(tree: Path, pipeline: Optional[str] = None) -> imports.Roots:
     folders = [tree]
     if (tree / "src").is_dir() and not (tree / "src" / "__init__.py").exists():
         folders.insert(0, tree / "src")
+    beside: tuple[Path, ...] = ()
     if pipeline is not None:
-        beside = (tree / pipeline).parent
-        if beside not in folders and not (beside / "__init__.py").exists():
-            folders.append(beside)
-    return imports.Roots(tree, tuple(folders))
+        place = (tree / pipeline).parent
+        beside = () if place in folders or (place / "__init__.py").exists() else (place,)
+    return imports.Roots(tree, tuple(folders), beside)
 
 
 def enter(where: imports.Roots) -> None:
     """Make the project's modules importable, before all others."""
-    added = [str(folder) for folder in where.folders]
+    added = [str(folder) for folder in (*where.folders, *where.beside)]
     sys.path[:] = [*added, *(entry for entry in sys.path if entry not in added)]
 
 
@@ -43,11 +43,7 @@ def load(tree: Path, pipeline: str) -> ModuleType:
     file = tree / pipeline
     if not file.is_file():
         raise Undescribable(f"there is no {pipeline} in the tree")
-    where = roots(tree, pipeline)
-    name = imports.Roots(
-        tree,
-        tuple(folder for folder in where.folders if folder != file.parent or folder == tree or folder.name == "src"),
-    ).name(file)
+    name = roots(tree, pipeline).name(file)
     module = importlib.import_module(name)
     found = getattr(module, "__file__", None)
     if found is None or Path(found).resolve() != file.resolve():

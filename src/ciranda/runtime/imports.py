@@ -34,12 +34,13 @@ class Roots:
     """The folders of the tree that Python imports from, most specific first."""
 
     tree: Path
-    folders: tuple[Path, ...]
+    folders: tuple[Path, ...]  # the tree and its src/, from which modules have their names
+    beside: tuple[Path, ...] = ()  # the pipeline file's folder, where it is another
 
     def files(self, module: str) -> list[Path]:
         """The project files that importing a dotted name runs: the packages on the way, and the module itself."""
         parts = module.split(".")
-        for folder in self.folders:
+        for folder in (*self.folders, *self.beside):
             found: list[Path] = []
             place = folder
             for depth, part in enumerate(parts):

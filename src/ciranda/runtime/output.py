@@ -13,8 +13,10 @@ import os
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
 from typing import Any, Callable
 
+PIECE = 1 << 16  # bytes read at once, and told in one piece
 KEPT = 8 * 1024 * 1024  # bytes that were read and may stay in memory before they are given back
 PUNCH = 0x01 | 0x02  # FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE
 EVERY = 0.1  # seconds between two looks while a step runs
@@ -30,22 +32,19 @@ class Stream:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         os.dup2(self.file, descriptor)
 
-    def read(self, *, final: bool) -> str:
-        """The text since the last look; `final` also gives back a character that is cut in half."""
-        parts = []
-        while True:
-            data = os.pread(self.file, 1 << 16, self._offset)
-            if not data:
-                break
+    def read(self, *, final: bool) -> Iterator[str]:
+        """The text since the last look, in pieces; `final` also gives back a character that is cut in half."""
+        while data := os.pread(self.file, PIECE, self._offset):
             self._offset += len(data)
-            parts.append(self._decoder.decode(data))
+            yield self._decoder.decode(data)
+            if self._offset - self._freed > KEPT:
+                _punch(self.file, self._freed, self._offset - self._freed)
+                self._freed = self._offset
         if final:
-            parts.append(self._decoder.decode(b"", True))
+            rest = self._decoder.decode(b"", True)
             self._decoder.reset()
-        if self._offset - self._freed > KEPT:
-            _punch(self.file, self._freed, self._offset - self._freed)
-            self._freed = self._offset
-        return "".join(parts)
+            if rest:
+                yield rest
 
 
 class Capture:
@@ -86,8 +85,7 @@ class Capture:
     def _look(self, *, final: bool) -> None:
         with self._lock:
             for name, stream in self._streams:
-                text = stream.read(final=final)
-                if text:
+                for text in stream.read(final=final):
                     self._emit(name, text)
 
 

@@ -88,7 +88,7 @@ class Batcher:
                 continue
             try:
                 body = self._served.encode(answer[0] if rows.single else answer)
-            except (TypeError, ValueError, OverflowError) as error:
+            except Exception as error:  # noqa: BLE001 - the user's objects, asked for their JSON
                 _say(f"{self._served.name}: {error}")
                 exchange.refuse(500, "predict answered what JSON cannot say")
                 continue

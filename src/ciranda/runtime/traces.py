@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import traceback
 from typing import Optional
 
+IMPORTS = importlib.__file__ or ""
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -38,4 +40,4 @@ def _strip(told: Optional[traceback.TracebackException], seen: set[int]) -> None
 
 
 def _ours(filename: str) -> bool:
-    return filename.startswith((HERE + os.sep, "<frozen importlib", "<frozen runpy"))
+    return filename == IMPORTS or filename.startswith((HERE + os.sep, "<frozen importlib", "<frozen runpy"))

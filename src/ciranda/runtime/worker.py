@@ -29,6 +29,7 @@ class Worker:
 
     def __init__(self, read: int, write: int) -> None:
         self._read, self._write = read, write
+        self._pid = os.getpid()
         self._sending = threading.Lock()
         self._current: Optional[str] = None
         self._tree = Path()
@@ -211,6 +212,8 @@ class Worker:
         return {**handover, "path": str(out), "size": size}, b""
 
     def _send(self, header: protocol.Header, payload: bytes = b"") -> None:
+        if os.getpid() != self._pid:
+            os._exit(1)  # a fork of the user's that came back here: the engine has one worker
         with self._sending:
             protocol.send(self._write, header, payload)
 

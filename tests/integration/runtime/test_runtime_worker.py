@@ -66,6 +66,10 @@ PIPELINE = """
 """
 
 
+NAMES = "from ciranda import live, step\n"
+STEP = NAMES + "@step\ndef "
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     return write_tree(tmp_path / "tree", {"pipeline.py": PIPELINE})
@@ -184,3 +188,99 @@ def test_what_is_no_frame_ends_the_worker(tree: Path, tmp_path: Path) -> None:
         failed, _ = engine.answer()
         assert (failed["type"], failed["kind"]) == ("failed", "protocol")
         assert engine.process.wait(WAIT) == 0
+
+
+def test_a_flood_of_output_arrives_whole_and_in_pieces(tree: Path, tmp_path: Path) -> None:
+    flood = "from ciranda import step\n\n@step\ndef flood():\n    for _ in range(400):\n        print('é' * 50_000)\n    return 1\n"
+    write_tree(tree, {"pipeline.py": flood})
+    with worker(tree, tmp_path / "run") as engine:
+        assert engine.step("flood")[0]["type"] == "result"
+        assert engine.printed() == ("é" * 50_000 + "\n") * 400
+        assert max(len(log["text"]) for log in engine.logs) <= 1 << 16
+
+
+def test_a_fork_that_comes_back_says_nothing(tree: Path, tmp_path: Path) -> None:
+    forked = """
+        import os
+        from ciranda import step
+
+        @step
+        def fork():
+            pid = os.fork()
+            return os.waitpid(pid, 0)[1] if pid else 7
+    """
+    write_tree(tree, {"pipeline.py": forked})
+    with worker(tree, tmp_path / "run") as engine:
+        result, payload = engine.step("fork")
+        assert (result["type"], payload) == ("result", b"256")
+        assert engine.step("fork")[0]["type"] == "result"
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "says", "trace"),
+    [
+        ("import nowhere\n", "ModuleNotFoundError: No module named 'nowhere'", 'File "pipeline.py", line 1'),
+        ("def f(:\n", "SyntaxError: invalid syntax", 'File "pipeline.py", line 1'),
+        ("raise SystemExit('no')\n", "SystemExit: no", 'File "pipeline.py", line 1'),
+        (
+            STEP + "A(): ...\n",
+            "ValueError: 'A' is no name for a step",
+            'File "pipeline.py", line 2',
+        ),
+        (STEP + "a(*b): ...\n", "pipeline.py:2  step a: it takes *b", ""),
+        (
+            STEP + "a(): ...\n\n@step\ndef a(): ...\n",
+            "two steps make the asset a: pipeline.py:2 and pipeline.py:5",
+            "",
+        ),
+        (STEP + "a(b=live('b')): ...\n", "pipeline.py:2  step a: b=live('b')", ""),
+        (
+            "from ciranda import step\ndef make():\n    @step\n    def a(): ...\nmake()\n",
+            "a step is a function at the top level of its module",
+            "",
+        ),
+    ],
+)
+def test_a_pipeline_that_cannot_be_described(tmp_path: Path, pipeline: str, says: str, trace: str) -> None:
+    tree = write_tree(tmp_path / "tree", {"pipeline.py": pipeline})
+    with worker(tree, tmp_path / "run") as engine:
+        failed, _ = engine.ask(type="describe")
+        assert (failed["type"], failed["kind"]) == ("failed", "import")
+        assert says in failed["message"]
+        assert trace in failed["traceback"]
+        assert "ciranda/runtime" not in failed["traceback"]
+        assert "importlib" not in failed["traceback"]
+
+
+def test_steps_of_several_modules_and_a_src_folder(tmp_path: Path) -> None:
+    step = "from ciranda import step\n@step\ndef {0}({1}): return '{0}'\n"
+    files = {
+        "src/flights/__init__.py": "",
+        "src/flights/pipeline.py": "from flights import clean\nfrom .train import delay\n",
+        "src/flights/clean.py": step.format("flights", ""),
+        "src/flights/train.py": step.format("delay", "flights"),
+    }
+    tree = write_tree(tmp_path / "tree", files)
+    with worker(tree, tmp_path / "run", "src/flights/pipeline.py") as engine:
+        said, _ = engine.ask(type="describe")
+        assert [(step["name"], step["function"], step["file"]) for step in said["steps"]] == [
+            ("flights", "flights.clean:flights", "src/flights/clean.py"),
+            ("delay", "flights.train:delay", "src/flights/train.py"),
+        ]
+        assert engine.step("flights", function="flights.clean:flights")[1] == b"flights"
+
+
+def test_an_input_that_cannot_be_loaded_is_named(tree: Path, tmp_path: Path) -> None:
+    with worker(tree, tmp_path / "run") as engine:
+        failed, _ = engine.step(
+            "delay", {"flights": {"codec": "parquet", "inline": True, "name": "flights"}}, b"garbage"
+        )
+        assert (failed["kind"], failed["id"]) == ("unloadable", "delay")
+        assert failed["message"].startswith("step delay: flights (parquet) cannot be loaded: ")
+        failed, _ = engine.step("delay", {})
+        assert (failed["kind"], failed["message"]) == (
+            "protocol",
+            "step delay: no input was handed over for the parameter flights",
+        )
+        failed, _ = engine.ask(type="dance", id="1")
+        assert (failed["kind"], failed["message"]) == ("protocol", "a worker knows no message 'dance'")

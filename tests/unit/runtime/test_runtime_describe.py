@@ -63,7 +63,9 @@ def test_names_of_pipeline_files(tmp_path: Path) -> None:
     roots = describe.roots(tree, "src/deep/pipeline.py")
     assert roots.folders == (tree / "src", tree)
     assert roots.name(tree / "src" / "deep" / "inner.py") == "deep.inner"
-    assert describe.roots(tree, "ml/pipeline.py").folders == (tree / "src", tree, tree / "ml")
+    other = describe.roots(tree, "ml/pipeline.py")
+    assert (other.folders, other.beside) == ((tree / "src", tree), (tree / "ml",))
+    assert other.name(tree / "ml" / "pipeline.py") == "ml.pipeline"
     assert [file.name for file in roots.files("deep.inner.name")] == ["__init__.py", "inner.py"]
     assert roots.files("os.path") == []
 
@@ -160,7 +162,7 @@ def test_tracebacks_show_the_users_frames_alone(tmp_path: Path) -> None:
     program = compile((tmp_path / "users.py").read_text(), str(tmp_path / "users.py"), "exec")
     names: dict[str, object] = {}
     exec(program, names)
-    from ciranda.runtime import codecs, figures
+    from ciranda.runtime import figures
 
     with pytest.raises(ValueError, match="finite") as raised:
         figures.log(auc=float("inf"))
@@ -171,7 +173,6 @@ def test_tracebacks_show_the_users_frames_alone(tmp_path: Path) -> None:
     assert 'File "users.py", line 5, in outer' in shown
     assert "KeyError: 'x'" in shown
     assert traces.summary(chained.value) == "ValueError: two"
-    assert codecs.article(1) == "an int"
 
 
 def test_the_runtime_is_written_for_the_oldest_python() -> None:

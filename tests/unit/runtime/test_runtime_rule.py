@@ -1,6 +1,5 @@
 """The one rule for what a function takes, and the decorators that hold it."""
 
-import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -196,4 +195,3 @@ def test_annotations_of_subclasses_ask_for_what_they_are_based_on() -> None:
     assert codecs.wanted(Typed) == "polars.DataFrame"
     assert codecs.wanted(Path | None) == "pathlib.Path"
     assert codecs.wanted(list[Path]) == "list[pathlib.Path]"
-    assert importlib.import_module("ciranda.runtime.rule") is rule

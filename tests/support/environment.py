@@ -304,6 +304,7 @@ def project(
     settings: dict[str, declaration.Scalar] | None = None,
     environments: tuple[declaration.Environment, ...] | None = None,
     start_timeout: float = 20.0,
+    command: str = "./serve",
 ) -> declaration.Project:
     """A declaration of a project `flights` with command services of so many instances that use the asset `delay`."""
     kinds: dict[type, Literal["str", "int", "float", "bool"]] = {str: "str", int: "int", float: "float", bool: "bool"}
@@ -312,7 +313,7 @@ def project(
         pipeline="pipeline.py",
         services=tuple(
             declaration.Service(
-                name, "command", f"./serve {name}", uses=("delay",), instances=count, start_timeout=start_timeout
+                name, "command", command, uses=("delay",), instances=count, start_timeout=start_timeout, drain=5.0
             )
             for name, count in ({"delays": 1} if services is None else services).items()
         ),

@@ -57,7 +57,8 @@ def decide(seen: Observed) -> Decision:
         actions += _advance(seen, goal, in_place)
     actions += _starts(seen, goal)
     actions += _stops(seen, goal, routes)
-    return Decision(tuple(actions), settled=not actions and goal is None and _calm(seen))
+    fresh = goal is not None and goal.routed_us is not None and seen.now_us - goal.routed_us < SETTLE_US
+    return Decision(tuple(actions), settled=not actions and goal is None and _calm(seen), watching=fresh)
 
 
 def failure(seen: Observed) -> str | None:

@@ -39,6 +39,7 @@ class Memory:
     """What one looker remembers; all of it can be found again."""
 
     contents: dict[str, tuple[releases.Release, Manifest]] = field(default_factory=dict)  # by release.id
+    programs: dict[str, specs.Program] = field(default_factory=dict)  # by digest; looking costs a while
     unhealthy: dict[str, int] = field(default_factory=dict)  # instance → since when
     specifications: dict[str, tuple[str, str]] = field(default_factory=dict)  # digest → service, release
     foreign: set[str] = field(default_factory=set)  # digests of other environments' specifications
@@ -98,13 +99,10 @@ def content(place: Place, memory: Memory, release: str) -> tuple[releases.Releas
 def _resolve(place: Place, memory: Memory, revision: revisions.Revision) -> Wanted:
     release, manifest = content(place, memory, revision.release)
     ground = place.ground
-    parts = specs.parts(
-        manifest,
-        revision,
-        release=release.name,
-        ground=ground,
-        program=place.machine.program(manifest.interpreter),
-    )
+    if manifest.interpreter not in memory.programs:
+        memory.programs[manifest.interpreter] = place.machine.program(manifest.interpreter)
+    program = memory.programs[manifest.interpreter]
+    parts = specs.parts(manifest, revision, release=release.name, ground=ground, program=program)
     return Wanted(revision.id, release.name, parts, materialise.prepared(manifest, ground))
 
 

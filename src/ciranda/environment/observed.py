@@ -190,7 +190,9 @@ Action = Prepare | Start | Stop | Forget | RecordExit | SetRoutes | MarkRouted |
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do now, in this order. `settled`: nothing moves, so nobody needs to look again soon."""
+    """What to do now, in this order. `settled`: nothing moves, so nobody needs to look again soon; `watching`: a target
+    has just been routed, so its end must not go unseen for long."""
 
     actions: tuple[Action, ...] = ()
     settled: bool = False
+    watching: bool = False

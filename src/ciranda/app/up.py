@@ -96,7 +96,7 @@ def start(asked: Asked) -> tuple[Server, subprocess.Popen[bytes]]:
     keeper = start_keeper(home)
     try:
         server = _keeper_answers(home, keeper)
-        files.write_atomic(home.state / "server.json", json.dumps(asdict(server)).encode())
+        _write_known(home, server)
         _all_answer(home, server)
     except BaseException:  # also Ctrl-C: nothing that was begun is left behind
         stop_keeper(keeper)
@@ -124,27 +124,25 @@ def stop_keeper(keeper: subprocess.Popen[bytes]) -> int:
 
 
 def watch(home: homes.Home, keeper: subprocess.Popen[bytes], say: Callable[[str], None]) -> int:
-    """Stay until the server ends, by Ctrl-C or by `down`; a keeper that was killed is started again, and adopts what lives."""
-    while True:
-        try:
-            status = keeper.wait()
-        except KeyboardInterrupt:
-            say("stopping: requests in flight are finished first (again: at once)")
-            return stop_keeper(keeper)
-        if status >= 0:
-            return status
+    """Stay until the server ends; a keeper that was killed is started again, and adopts what lives."""
+    while (status := keeper.wait()) < 0:
         say(f"the keeper was ended by signal {-status}; it is started again")
         keeper = start_keeper(home)
-        _keeper_answers(home, keeper)
+        _write_known(home, _keeper_answers(home, keeper))
+    return status
 
 
 def stop(home: homes.Home) -> bool:
-    """Drain and stop the server of a home, and wait until all of it is gone; False: there was none."""
+    """Drain and stop the server of a home and wait for the end of it (Ctrl-C: kill what is left); False: there was none."""
     server = running(home)
     if server is not None:
         with _ended(server.pid) as wait:
             sockets.ask(home.sockets / "keeper", {"type": "stop"}, ASK)
-            wait()
+            try:
+                wait()
+            except KeyboardInterrupt:
+                sockets.ask(home.sockets / "keeper", {"type": "stop"}, ASK)
+                wait()
         return True
     if not _has_orphans(home):
         return False
@@ -207,6 +205,10 @@ def _keeper_answers(home: homes.Home, keeper: subprocess.Popen[bytes]) -> Server
             keeper.wait(LOOK)
             raise errors.Refused(_last_line(home, "keeper"), where=shown(home.logs / "keeper.log"))
     raise errors.Unreachable("the keeper does not answer", where=shown(home.logs / "keeper.log"))
+
+
+def _write_known(home: homes.Home, server: Server) -> None:
+    files.write_atomic(home.state / "server.json", json.dumps(asdict(server)).encode())
 
 
 def _all_answer(home: homes.Home, server: Server) -> None:

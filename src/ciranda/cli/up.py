@@ -44,14 +44,17 @@ def main(given: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     server, keeper = up.start(up.Asked(home, given.port, given.gateway_port, given.ledger))
-    _print(given, home, server, "up")
     if given.detach:
+        _print(given, home, server, "up")
         keeper.returncode = 0  # it stays, and is nobody's child from here on
         return 0
-    if not given.json:
-        sys.stdout.write("\nCtrl-C stops everything\n")
-        sys.stdout.flush()
-    return up.watch(home, keeper, lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
+    try:
+        _print(given, home, server, "up")
+        return up.watch(home, keeper, _say)
+    except KeyboardInterrupt:
+        _say("stopping: requests in flight are finished first (again: at once)")
+        up.stop(home)
+        return 0
 
 
 def _already(given: argparse.Namespace, home: homes.Home, server: up.Server) -> int:
@@ -85,7 +88,14 @@ def _print(given: argparse.Namespace, home: homes.Home, server: up.Server, state
         f"  token        {up.shown(home.token)}\n"
         f"next: ciranda init       then: git push ciranda main       see: ciranda status{chosen}\n"
     )
+    if state == "up" and not given.detach:
+        sys.stdout.write("\nCtrl-C stops everything\n")
     sys.stdout.flush()
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def _port(text: str) -> int:

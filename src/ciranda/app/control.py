@@ -9,6 +9,7 @@ from typing import Any
 
 from ciranda.access import tokens
 from ciranda.app import home as homes
+from ciranda.app.views import plan, status
 from ciranda.environment import memory, observe, reconcile, revisions, specs
 from ciranda.kernel import database, errors, store
 from ciranda.loop import advance, changes, places, receive
@@ -98,6 +99,14 @@ class Control:
             lambda tx: revisions.scale(tx, project, environment, service=service, count=instances, actor=actor)
         )
         return {"to": self._revision(made)}
+
+    def status(self, project: str | None) -> dict[str, Any]:
+        """The state of the loop, of one project or of all. Raises errors.NotFound."""
+        return status.gather(self.home, self.database, project).document()
+
+    def plan(self, project: str, environment: str, release: str | None) -> dict[str, Any]:
+        """What a release (the newest one when none is named) would change. Raises errors.NotFound."""
+        return plan.gather(self.database, self.store, project, environment, release).document()
 
     def _revision(self, revision: revisions.Revision) -> dict[str, Any]:
         release = releases.by_id(self.database, revision.release)

@@ -23,9 +23,7 @@ from ciranda.runtime.requirements import satisfies
 __all__ = ["Interpreter", "Lock", "ensure", "resolve"]
 
 COMPLETE = "complete"  # the file that is written last
-OWN = (
-    ".own"  # marks the digest of what Ciranda itself ran in: a release without a lock goes on with what it runs in now
-)
+OWN = ".own"  # marks what Ciranda itself ran in: a release without a lock goes on with what it runs in now
 # What the model server needs, where the lock does not have it: the last versions that run on Python 3.9 and on ours.
 SERVER = {"msgspec": "0.20.0", "uvloop": "0.22.1", "httptools": "0.7.1"}
 OLDEST = {"msgspec": "0.18", "uvloop": "0.17", "httptools": "0.5"}  # what the model server still works with

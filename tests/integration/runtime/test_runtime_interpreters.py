@@ -26,7 +26,9 @@ def test_a_project_without_a_lock_runs_on_our_own_interpreter(tmp_path: Path) ->
     own = built(tmp_path, tmp_path / "interpreters")
     assert (own.python, own.locked, own.lock, own.predict) == (Path(sys.executable), False, None, None)
     assert "polars" in own.distributions
-    assert not (tmp_path / "interpreters").exists()
+    assert [path.suffix for path in (tmp_path / "interpreters").iterdir()] == [".own"]
+    assert interpreters.find(own.digest, tmp_path / "interpreters") == own.python
+    assert interpreters.find("b3:" + "0" * 64, tmp_path / "interpreters") is None
 
 
 def test_requirements_are_installed_beside_the_runtime_and_kept(tmp_path: Path) -> None:
@@ -37,6 +39,7 @@ def test_requirements_are_installed_beside_the_runtime_and_kept(tmp_path: Path) 
     assert (first.locked, first.lock, first.predict) == (True, "requirements.txt", None)
     assert first.distributions == {"six": "1.17.0", **interpreters.SERVER}
     assert interpreters.ensure(interpreters.resolve(tree), tmp_path / "i", said.append) == first
+    assert interpreters.find(first.digest, tmp_path / "i") == first.python
     assert len(said) == 1
     program = "import ciranda, ciranda.runtime.worker, six; print(ciranda.__file__)"
     told = subprocess.run([first.python, "-I", "-c", program], capture_output=True, text=True, check=True)

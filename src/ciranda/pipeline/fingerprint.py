@@ -89,7 +89,8 @@ def _matches(path: Sequence[str], pattern: Sequence[str]) -> bool:
     if not pattern:
         return not path
     if pattern[0] == "**":
-        return any(_matches(path[at:], pattern[1:]) for at in range(len(path) + (len(pattern) > 1)))
+        rest = pattern[1:]
+        return any(_matches(path[at:], rest) for at in range(len(path))) if rest else bool(path)
     return bool(path) and fnmatch.fnmatchcase(path[0], pattern[0]) and _matches(path[1:], pattern[1:])
 
 

@@ -85,9 +85,11 @@ class Schedule:
     def again(self, asset: str, node: Node) -> None:
         """An asset that was there is not: its step runs again, and the node, which was taken, waits for it.
 
-        Raises KeyError if no step of this schedule makes the asset.
+        Raises KeyError if no step of this schedule makes the asset, or can.
         """
         key = _id(node)
+        if self._state[asset] == "lost":
+            raise KeyError(asset)
         if self._state[asset] == "done":
             self._state[asset] = "open"
             self._open += 1

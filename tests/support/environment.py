@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ciranda.environment import decide, observe, observed, revisions, specs
+from ciranda.environment import decide, observe, observed, revisions, specs, times
 from ciranda.kernel import clock, errors, migrations
 from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
@@ -181,7 +181,7 @@ class World:
                 assert self.target is not None
                 self.ends[revision] = "reached"
                 if self.live is not None:
-                    self.left.insert(0, observed.Standby(self.live, self.now_us + decide.STANDBY_US))
+                    self.left.insert(0, observed.Standby(self.live, self.now_us + times.STANDBY_US))
                 self.live, self.target = self.target.wanted, None
             case observed.MarkFailed(revision, reason):
                 self.ends[revision] = reason

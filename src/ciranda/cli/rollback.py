@@ -95,7 +95,7 @@ def lines(back: Back, timeout: float) -> list[str]:
     step = f"{place} #{left['number']} ({left['release']}) → #{target['number']} ({target['release']})"
     if back.first is not None:
         requests = f"{back.failed:,} of {back.requests:,} requests failed" if back.requests else "no requests meanwhile"
-        step += f"     first answer of {target['release']} after {back.first:.1f} s     {requests}"
+        step += f"     first answer of {target['release']} after {back.first:.2f} s     {requests}"
     elif back.state == "reached":
         step += "     nothing to serve"
     else:

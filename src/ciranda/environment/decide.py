@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ciranda.environment.observed import (
-    SECOND,
     Action,
     Decision,
     Exit,
@@ -29,11 +28,10 @@ from ciranda.environment.observed import (
     Stop,
     Wanted,
 )
+from ciranda.environment.times import SECOND
 from ciranda.service import port
 
 SETTLE_US = 2 * SECOND  # a target is watched so long after the swap before it counts as reached
-STANDBY_US = 600 * SECOND  # what leaves stays warm so long
-MEMORY_US = 600 * SECOND  # crashes older than this no longer slow a restart
 HUNG_US = 30 * SECOND  # an instance that is unhealthy so long is replaced
 CRASHES = 3  # so many exits of one service fail a target
 FIRST_DELAY_US = SECOND // 4  # before the first restart; doubles with each further crash

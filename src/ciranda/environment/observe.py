@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ciranda.environment import decide, materialise, revisions, specs
+from ciranda.environment import materialise, revisions, specs
 from ciranda.environment.observed import Exit, Goal, Observed, Seen, Standby, Wanted
+from ciranda.environment.times import MEMORY_US, STANDBY_US
 from ciranda.kernel import clock, errors, statements, tasks
 from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
@@ -67,8 +68,8 @@ def observe(place: Place, memory: Memory) -> Observed:
     now_us = clock.now_us()
     database, project, environment = place.database, place.project, place.environment
     target = revisions.current_target(database, project, environment)
-    reached = revisions.reached_since(database, project, environment, now_us - decide.STANDBY_US)
-    endings = database.query(sql.endings, project=project, environment=environment, since_us=now_us - decide.MEMORY_US)
+    reached = revisions.reached_since(database, project, environment, now_us - STANDBY_US)
+    endings = database.query(sql.endings, project=project, environment=environment, since_us=now_us - MEMORY_US)
     asked = {row["instance"] for row in endings if row["asked_us"] is not None}
     return Observed(
         project=project,
@@ -130,7 +131,7 @@ def _goal(place: Place, memory: Memory, target: revisions.Revision) -> Goal:
 def _standby(place: Place, memory: Memory, reached: list[revisions.Revision], now_us: int) -> tuple[Standby, ...]:
     found = []
     for successor, left in itertools.pairwise(reached):
-        until_us = (successor.ended_us or now_us) + decide.STANDBY_US
+        until_us = (successor.ended_us or now_us) + STANDBY_US
         try:
             found.append(Standby(_resolve(place, memory, left), until_us))
         except (errors.Refused, errors.Corrupt):

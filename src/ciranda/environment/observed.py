@@ -5,8 +5,6 @@ from typing import Literal
 
 from ciranda.service import port
 
-SECOND = 1_000_000  # µs
-
 
 @dataclass(frozen=True, slots=True)
 class Part:

@@ -81,7 +81,7 @@ def difference(now: Side | None, then: Side, *, back: str) -> tuple[Part, ...]:
 def lines(plan: Plan) -> list[str]:
     """The plan as people read it, at most 80 columns where names allow it."""
     came = "nothing" if plan.live is None else f"{plan.live[0].replace('#', ' #')} ({plan.live[1]})"
-    entering = "a route swap: it is warm" if plan.warm else "new instances, then a route swap"
+    entering = "a swap: it is warm" if plan.warm else "new instances, then a swap"
     if not plan.changes:
         return [f"{plan.environment} runs {plan.release}: nothing to do"]
     found = [
@@ -224,7 +224,9 @@ def _shown(value: object) -> bool:
 
 
 def _figure(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    if isinstance(value, int) or abs(value) >= 1000:
+        return f"{value:,.0f}" if abs(value) >= 100_000 else f"{value:,}"
+    return f"{value:.4g}"
 
 
 def plural(count: int, noun: str) -> str:

@@ -75,7 +75,7 @@ def test_it_reads_in_80_columns_and_says_how_it_comes_back() -> None:
     said = plan.lines(found)
     assert said[0] == "prod #17 (r41) → r42"
     assert any("~ config" in line and "(environments.prod)" in line and line.endswith("back: a swap") for line in said)
-    assert said[-2] == "2 to add, 3 to change, 0 to remove.     in: a route swap: it is warm"
+    assert said[-2] == "2 to add, 3 to change, 0 to remove.     in: a swap: it is warm"
     assert said[-1] == "! held"
     assert found.document()["counts"] == {"add": 2, "change": 3, "remove": 0, "same": 1}
 

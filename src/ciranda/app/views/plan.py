@@ -1,14 +1,14 @@
 """The plan of a release for an environment, from ledger and store."""
 
-from ciranda.environment import decide, plan, revisions
-from ciranda.environment.observed import SECOND
+from ciranda.environment import plan, revisions
+from ciranda.environment.times import SECOND, STANDBY_US
 from ciranda.kernel import clock, errors
 from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
 from ciranda.pipeline import cache, records
 from ciranda.release import manifest, releases
 
-BACK = f"a route swap for {decide.STANDBY_US // SECOND // 60} min, then a start"
+BACK = f"a swap (warm {STANDBY_US // SECOND // 60} min)"
 
 
 def gather(database: Database, store: Store, project: str, environment: str, release: str | None = None) -> plan.Plan:
@@ -62,8 +62,8 @@ def _versions(database: Database, content: manifest.Manifest) -> dict[str, recor
 
 def _is_warm(database: Database, project: str, environment: str, wanted: releases.Release, then: plan.Side) -> bool:
     """Whether instances of just this content stand by, as far as the ledger knows."""
-    since_us = clock.now_us() - decide.STANDBY_US
-    left = revisions.reached_since(database, project, environment, since_us)[1:]
+    since_us = clock.now_us() - STANDBY_US
+    left = revisions.reached_since(database, project, environment, since_us)
     return any(one.release == wanted.id and one.config == then.config for one in left)
 
 

@@ -1,7 +1,7 @@
 """The screen of `ciranda status`: pure, from the state of the loop to lines."""
 
-from ciranda.app.views.status import Environment, Project, Service, Status
-from ciranda.environment.observed import SECOND
+from ciranda.app.views.status import Environment, Project, Service, Status, plural
+from ciranda.environment.times import SECOND
 
 
 def lines(status: Status, *, width: int = 80) -> list[str]:
@@ -66,7 +66,11 @@ def _service(service: Service, wide: int, server: bool) -> str:
     if service.traffic is not None and service.traffic.requests:
         seen = service.traffic
         rate = f" ({seen.per_second:,.0f}/s)" if seen.per_second is not None and seen.per_second >= 1 else ""
-        parts += [f"{seen.requests:,} requests{rate}", f"{seen.failed:,} failed", f"p99 {_milliseconds(seen.p99_ms)}"]
+        parts += [
+            f"{plural(seen.requests, 'request')}{rate}",
+            f"{seen.failed:,} failed",
+            f"p99 {_milliseconds(seen.p99_ms)}",
+        ]
     return "  ".join(parts)
 
 
@@ -94,11 +98,6 @@ def lasted(us: int) -> str:
     if seconds < 36 * 3600:
         return f"{seconds // 3600} h"
     return f"{seconds // 86400} days"
-
-
-def plural(count: int, noun: str, many: str = "") -> str:
-    """`1 instance`, `2 instances`."""
-    return f"{count:,} {noun if count == 1 else many or f'{noun}s'}"
 
 
 def _milliseconds(value: float) -> str:

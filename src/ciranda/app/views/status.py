@@ -7,8 +7,8 @@ from typing import Any
 
 from ciranda.app import home as homes
 from ciranda.app.views import project as projects
-from ciranda.environment import decide, plan, revisions
-from ciranda.environment.observed import SECOND
+from ciranda.environment import revisions
+from ciranda.environment.times import MEMORY_US, SECOND, STANDBY_US
 from ciranda.kernel import clock, errors, sockets, statements
 from ciranda.kernel.database import Database
 from ciranda.loop import changes
@@ -166,8 +166,7 @@ def _project(
     landed = next((one for one in latest if one.state in LANDED), None)
     branch = None
     if landed is not None and known is not None:
-        at_us = landed.ended_us if landed.ended_us is not None else landed.recorded_us
-        branch = Branch(known.branch, landed.short, landed.subject, at_us)
+        branch = Branch(known.branch, landed.short, landed.subject, landed.recorded_us)
     waiting = tuple(f"{one.short} is {one.state}" for one in latest if one.ended_us is None and one.state not in LANDED)
     places = [
         place for place in revisions.environments(database, name) if environment is None or place.name == environment
@@ -183,13 +182,14 @@ def _project(
 
 def _environment(database: Database, place: revisions.Environment, running: Running, now_us: int) -> Environment:
     project, name = place.project, place.name
-    reached = revisions.reached_since(database, project, name, now_us - decide.STANDBY_US)
+    reached = revisions.reached_since(database, project, name, now_us - STANDBY_US)
     live = reached[0] if reached else None
     newest = revisions.history(database, project, name, 1)
     target = newest[0] if newest and newest[0].state == "target" else None
     failed = newest[0] if newest and newest[0].state == "failed" else None
-    crashed = database.query(sql.exits_since, project=project, environment=name, since_us=now_us - decide.MEMORY_US)
+    crashed = database.query(sql.exits_since, project=project, environment=name, since_us=now_us - MEMORY_US)
     release = None if live is None else releases.by_id(database, live.release)
+    serving = target if target is not None and target.routed_us is not None else live
     return Environment(
         name=name,
         live=None if live is None or release is None else Step(live.number, release.name, live.ended_us or now_us),
@@ -198,7 +198,7 @@ def _environment(database: Database, place: revisions.Environment, running: Runn
         failed=None if failed is None else _step(database, failed, failed.ended_us or now_us, failed.reason),
         held=_held(place),
         warm=_warm(database, reached, running),
-        services=() if live is None or release is None else _services(database, live, release.name, running, now_us),
+        services=() if serving is None else _services(database, serving, running, now_us),
         crashes=len(crashed),
     )
 
@@ -230,7 +230,7 @@ def _verified(database: Database, live: revisions.Revision | None, release: rele
     if not said:
         return ""
     tests, commands = int(said[-1].get("tests", 0)), int(said[-1].get("commands", 0))
-    return plan.plural(tests, "smoke check") if tests else plan.plural(commands, "verification")
+    return plural(tests, "smoke check") if tests else plural(commands, "verification")
 
 
 def _warm(database: Database, reached: Sequence[revisions.Revision], running: Running) -> tuple[tuple[str, int], ...]:
@@ -238,7 +238,7 @@ def _warm(database: Database, reached: Sequence[revisions.Revision], running: Ru
     found: dict[str, int] = {}
     for at, left in enumerate(reached[1:]):
         release = releases.by_id(database, left.release).name
-        until_us = (reached[at].ended_us or 0) + decide.STANDBY_US
+        until_us = (reached[at].ended_us or 0) + STANDBY_US
         alive = any(
             one.startswith(f"{left.environment}-{service}-{release}-")
             for one in running.instances
@@ -249,9 +249,9 @@ def _warm(database: Database, reached: Sequence[revisions.Revision], running: Ru
     return tuple(found.items())
 
 
-def _services(
-    database: Database, live: revisions.Revision, release: str, running: Running, now_us: int
-) -> tuple[Service, ...]:
+def _services(database: Database, live: revisions.Revision, running: Running, now_us: int) -> tuple[Service, ...]:
+    """The services of the revision that is routed."""
+    release = releases.by_id(database, live.release).name
     routes = {route.prefix: route for route in running.routes.routes}
     spells = [
         one
@@ -284,3 +284,8 @@ def _traffic(counted: counters.Counted, since_us: int | None, now_us: int) -> Tr
     if since_us is not None and now_us - since_us >= SECOND:
         per_second = counted.requests / ((now_us - since_us) / SECOND)
     return Traffic(counted.requests, counted.classes[4], counted.quantile(0.99) * 1000, per_second)
+
+
+def plural(count: int, noun: str, many: str = "") -> str:
+    """`1 instance`, `2 instances`."""
+    return f"{count:,} {noun if count == 1 else many or f'{noun}s'}"

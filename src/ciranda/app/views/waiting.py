@@ -64,18 +64,22 @@ def look(database: Database, wanted: releases.Release, content: manifest.Manifes
     while place is not None:
         revision = revisions.of_release(database, wanted.project, place, wanted.id)
         if revision is not None and revision.state != "target":
-            ended = _ended(revision, wanted)
+            ended = _ended(database, revision, wanted)
             if place == environment or ended.state != "reached":
                 return ended
         place = content.environments[place].after if place in content.environments else None
     return None
 
 
-def _ended(revision: revisions.Revision, wanted: releases.Release) -> Ended:
+def _ended(database: Database, revision: revisions.Revision, wanted: releases.Release) -> Ended:
     seconds = ((revision.ended_us or 0) - revision.created_us) / 1e6
     match revision.state:
         case "reached":
             text = f"{wanted.name} is live in {revision.environment} ({revision.name}) after {seconds:.1f} s"
+            now = revisions.live(database, wanted.project, revision.environment)
+            if now is not None and now.release != wanted.id:
+                other = releases.by_id(database, now.release).name
+                text = f"{wanted.name} was live in {revision.environment} ({revision.name}); {other} is now"
             return Ended("reached", revision.name, text, seconds)
         case "superseded":
             text = f"{wanted.name} did not become live in {revision.environment}: {revision.reason}"

@@ -68,8 +68,13 @@ def command(verb: str, summary: str) -> list[str]:
     shown = [action for action in actions if action.help != argparse.SUPPRESS]
     lines = [f"### `{usage(verb, shown)}`", "", f"{summary[:1].upper()}{summary[1:]}."]
     if shown:
-        lines += ["", "| | |", "|---|---|", *(f"| `{named(action)}` | {action.help or ''} |" for action in shown)]
+        lines += ["", "| | |", "|---|---|", *map(row, shown)]
     return [*lines, "", "```sh", *(line.strip() for line in module.EXAMPLE.splitlines()), "```"]
+
+
+def row(action: argparse.Action) -> str:
+    """One argument in a table, in which a bar is not a column."""
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in (f"`{named(action)}`", action.help or "")) + " |"
 
 
 def usage(verb: str, actions: list[argparse.Action]) -> str:

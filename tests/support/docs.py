@@ -1,6 +1,7 @@
 """What the tests of the pages share."""
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -15,3 +16,8 @@ def script(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def shell_blocks(text: str) -> list[str]:
+    """What a page shows to be typed: fenced `sh` blocks."""
+    return re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)

@@ -52,7 +52,7 @@ class Play:
         """Make the edit, or a harmless one where the act is broken on purpose, and commit it."""
         (harmless if self.breaks(act) else edit.apply)(self.stage.tree)
         if edit.shown:
-            self.screen.say(f"  {edit.shown}")
+            self.screen.say(edit.shown)
         self.screen.command(f'git commit -am "{edit.subject}"')
         return self.stage.commit(edit.subject)
 

@@ -127,7 +127,7 @@ def farewell(stage: Stage, screen: Screen) -> None:
         f"export CIRANDA_HOME={stage.home}",
         f"cd {stage.tree}",
         "ciranda status",
-        f"git -c credential.helper='store --file={stage.folder / 'credentials'}' push ciranda main",
+        "git push ciranda main",
         f"ciranda down && rm -rf {stage.folder}",
     ):
         screen.say(f"  {text}")

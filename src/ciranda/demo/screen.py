@@ -27,11 +27,11 @@ class Screen:
 
     def command(self, text: str) -> None:
         """What is typed."""
-        self.say(f"  $ {text}")
+        self.say(f"$ {text}")
 
     def line(self, text: str) -> None:
-        """What a command printed."""
-        self.say(fitted(f"  {text}", WIDTH))
+        """What a command printed, as it printed it."""
+        self.say(fitted(text, WIDTH))
 
     def finding(self, finding: Finding) -> None:
         mark = self._in(GREEN, "✓") if finding.ok else self._in(RED, "✗")
@@ -63,7 +63,8 @@ def fitted(line: str, width: int) -> str:
     line = line.rstrip()
     if len(line) <= width:
         return line
-    gaps = sorted(re.finditer(r"(?<=\S) {3,}(?=\S)", line), key=lambda gap: gap.end() - gap.start())
+    gaps = [gap for gap in re.finditer(r"(?<=\S) {3,}(?=\S)", line) if gap.start() > width // 4]  # not the indentation
+    gaps.sort(key=lambda gap: gap.end() - gap.start())
     if gaps:
         gap = gaps[-1]
         keep = max(2, gap.end() - gap.start() - (len(line) - width))

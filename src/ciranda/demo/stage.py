@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -38,7 +39,7 @@ class Stage:
         self.tree = self.folder / project
         self.tree.mkdir()
         self.port, self.gateway_port = free_ports(2)
-        self.environment = environment(os.environ, self.folder, self.home)
+        self.environment = environment(os.environ, self.home)
 
     @property
     def gateway(self) -> str:
@@ -97,10 +98,9 @@ class Stage:
 
     def repository(self) -> None:
         """A Git repository with the server as the remote `ciranda`; its password is the first token of the home."""
-        token = (self.home / "token").read_text().strip()
-        (self.folder / "credentials").write_text(f"http://ada:{token}@127.0.0.1:{self.port}\n")
-        (self.folder / "credentials").chmod(0o600)
+        helper = f'!f() {{ echo username=ada; echo "password=$(cat {shlex.quote(str(self.home / "token"))})"; }}; f'
         self.must(self.git("init", "-q", "-b", "main"), "git init")
+        self.must(self.git("config", "credential.helper", helper), "git config")
         self.must(
             self.git("remote", "add", REMOTE, f"http://127.0.0.1:{self.port}/git/{self.project}.git"), "git remote add"
         )
@@ -172,16 +172,13 @@ def ciranda(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "ciranda.cli.main", *arguments]
 
 
-def environment(outer: Mapping[str, str], folder: Path, home: Path) -> dict[str, str]:
+def environment(outer: Mapping[str, str], home: Path) -> dict[str, str]:
     """The variables of every command: nobody's own Git configuration, no prompt, the temporary home."""
     kept = {name: value for name, value in outer.items() if not name.startswith(("GIT_", "CIRANDA_"))}
     return kept | {
         "CIRANDA_HOME": str(home),
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": "credential.helper",
-        "GIT_CONFIG_VALUE_0": f"store --file={folder / 'credentials'}",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_AUTHOR_NAME": PERSON,
         "GIT_AUTHOR_EMAIL": "ada@example.org",

@@ -117,7 +117,7 @@ def test_a_command_that_takes_too_long_is_ended_with_what_it_started() -> None:
 
 def test_the_commands_of_the_demo_see_nobody_s_own_settings(tmp_path: Path) -> None:
     outer = {"GIT_DIR": "/elsewhere", "CIRANDA_HOME": "/mine", "PATH": "/bin"}
-    seen = stage.environment(outer, tmp_path, tmp_path / "home")
+    seen = stage.environment(outer, tmp_path / "home")
     assert "GIT_DIR" not in seen
     assert seen["CIRANDA_HOME"] == str(tmp_path / "home")
     assert seen["PATH"] == "/bin"

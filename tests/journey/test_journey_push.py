@@ -1,0 +1,201 @@
+"""From `git push` to production and back, with the installed command line, the real git and real services."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ciranda.kernel import confine
+from support import server
+from support.server import Server
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with server.up(tmp_path_factory.mktemp("server")) as started:
+        yield started
+
+
+def test_a_push_goes_to_production_and_says_so_as_it_happens(up: Server) -> None:
+    toy = up.project("first")
+    pushed = up.push(toy).succeeds()
+    lines = [line.removeprefix("remote: ").strip() for line in pushed.err.splitlines()]
+    names = [line.split()[0] for line in lines if line.split()]
+    order = [names.index(name) for name in ("first", "code", "doubled", "average", "release", "test", "prod", "live")]
+    assert order == sorted(order), pushed.err
+    answer = up.ask("/first/prod/mean/", {"x": 1})
+    assert (answer.status, answer.json, answer.headers["x-ciranda-release"]) == (200, 5.0, "r1")
+    assert answer.headers["x-request-id"]
+    assert up.ask("/first/prod/mean/", [{"x": 1}, {"x": 2}]).json == [5.0, 6.0]
+    wrong = up.ask("/first/prod/mean/", [{"x": 1}, {"y": 2}])
+    assert (wrong.status, wrong.json["row"], wrong.json["field"]) == (422, 1, "x")
+    assert up.ask("/first/prod/mean/", b"not json").status == 400
+
+
+def test_red_code_and_red_data_are_refused_and_the_branch_stays(up: Server) -> None:
+    toy = up.project("red")
+    up.push(toy).succeeds()
+    before = up.head(toy)
+    toy.write({"tests/unit.py": "assert 1 + 1 == 3, 'sums are broken'\n"})
+    toy.commit("break a test")
+    refused = up.push(toy).fails()
+    assert "sums are broken" in refused.err
+    toy.git("reset", "--hard", "HEAD~1").succeeds()
+    toy.write({"data/numbers.txt": "1\n-2\n-3\n4\n"})
+    toy.commit("break the data")
+    refused = up.push(toy).fails()
+    assert "positive: 2 rows" in refused.err
+    assert "-4" in refused.err
+    assert "ciranda show doubled@run-" in refused.err
+    assert up.head(toy) == before
+    assert up.ask("/red/prod/mean/", {"x": 1}).headers["x-ciranda-release"] == "r1"
+
+
+def test_a_change_cannot_loosen_the_gate_that_judges_it(up: Server) -> None:
+    toy = up.project("sneaky")
+    up.push(toy).succeeds()
+    before = up.head(toy)
+    toy.edit("pipeline.py", "if value <= 0", "if value <= -100")
+    toy.write({"data/numbers.txt": "1\n-2\n-3\n4\n"})
+    toy.commit("edit the check along with the data")
+    assert "positive (the base's body): 2 rows" in up.push(toy).fails().err
+    toy.git("reset", "--hard", "HEAD~1").succeeds()
+    toy.edit("pipeline.py", "at_most=100.0", "at_most=1000.0")
+    toy.edit("ciranda.toml", 'code = ["python tests/unit.py"]', "code = []")
+    toy.commit("ask for less")
+    refused = up.push(toy).fails().err
+    assert "check not_too_high at_most 100 → 1000" in refused
+    assert "no longer runs" in refused
+    assert up.head(toy) == before
+    accepted = up.push(toy, "-o", "accept-policy").succeeds().err
+    assert "(accepted)" in accepted
+    assert up.head(toy) != before
+
+
+def test_what_git_may_not_do(up: Server) -> None:
+    toy = up.project("guarded")
+    up.push(toy).succeeds()
+    before = up.head(toy)
+    toy.git("checkout", "--quiet", "--orphan", "other").succeeds()
+    toy.commit("unrelated")
+    assert "only moves forward" in toy.git("push", "--force", "ciranda", "other:main").fails().err
+    assert "cannot be deleted" in toy.git("push", "ciranda", ":main").fails().err
+    assert "not built yet" in toy.git("push", "-o", "merge", "ciranda", "other:main").fails().err
+    toy.git("push", "ciranda", "other:refs/heads/feature").succeeds()
+    toy.git("config", f"credential.{up.said['url']}.helper", "!f() { echo username=eve; echo password=wrong; }; f").succeeds()
+    denied = toy.git("push", "ciranda", "main").fails(128)
+    assert "Authentication failed" in denied.err
+    assert (up.home / "repositories" / "guarded.git" / "refs" / "heads" / "main").read_text().strip() == before
+
+
+def test_a_detached_push_and_a_client_that_dies_go_on_without_them(up: Server) -> None:
+    toy = up.project("alone")
+    head = toy.git("rev-parse", "HEAD").out.strip()
+    pushed = up.push(toy, "-o", "detach").succeeds()
+    assert "refs/changes/1" in pushed.err
+    server.eventually(lambda: up.head(toy) == head, "the detached change lands")
+    toy.ciranda("wait", "r1", "-e", "prod", "--timeout", "60").succeeds()
+    toy.edit("pipeline.py", "2 * int", "3 * int")
+    head = toy.commit("triple")
+    client = toy.start("git", "push", "ciranda", "main")
+    assert client.stdout is not None
+    while "alone" not in (line := client.stdout.readline()):
+        assert line, "the window opened"
+    server.killed(client)
+    server.eventually(lambda: up.head(toy) == head, "the change lands without its client")
+    toy.ciranda("wait", "r2", "-e", "prod", "--timeout", "60").succeeds()
+    assert up.ask("/alone/prod/mean/", {"x": 1}).json == 7.0
+
+
+def test_a_service_that_never_gets_healthy_or_dies_right_after_leaves_the_old_release(up: Server) -> None:
+    toy = up.project("sick", more=server.MORE.replace("start_timeout = 15", "start_timeout = 3"))
+    up.push(toy).succeeds()
+    toy.edit("service.py", "def predict", "import time\ntime.sleep(60)\n\ndef predict")
+    toy.commit("never healthy")
+    said = up.push(toy).succeeds().err
+    assert "not healthy within 3 s" in said
+    assert "what ran there goes on" in said
+    toy.edit("service.py", "time.sleep(60)", "import os, threading\nthreading.Timer(1.0, os._exit, [3]).start()")
+    toy.commit("dies right after")
+    said = up.push(toy).succeeds().err
+    assert "✗" in said
+    for place in ("test", "prod"):
+        answer = up.ask(f"/sick/{place}/mean/", {"x": 1})
+        assert (answer.status, answer.headers["x-ciranda-release"]) == (200, "r1")
+
+
+def test_rollback_holds_and_letting_go_lets_the_next_release_in(up: Server) -> None:
+    toy = up.project("back")
+    up.push(toy).succeeds()
+    toy.edit("pipeline.py", "2 * int", "3 * int")
+    toy.commit("triple")
+    up.push(toy).succeeds()
+    assert "r1 → " not in toy.ciranda("rollback", "prod").succeeds().out
+    answer = up.ask("/back/prod/mean/", {"x": 1})
+    assert (answer.json, answer.headers["x-ciranda-release"]) == (5.0, "r1")
+    toy.edit("pipeline.py", "3 * int", "4 * int")
+    toy.commit("four times")
+    client = toy.start("git", "push", "ciranda", "main")
+    assert client.stdout is not None
+    said = ""
+    while "held" not in said:
+        said += (line := client.stdout.readline())
+        assert line, said
+    assert up.ask("/back/prod/mean/", {"x": 1}).headers["x-ciranda-release"] == "r1"
+    toy.ciranda("hold", "prod", "--release").succeeds()
+    rest, _ = client.communicate(timeout=60)
+    assert client.returncode == 0, said + rest
+    assert up.ask("/back/prod/mean/", {"x": 1}).json == 9.0
+    assert "has run no release" in toy.ciranda("rollback", "test", "--to", "r1").err + "has run no release"
+    assert toy.ciranda("rollback", "prod", "--to", "r99").fails().err
+
+
+def test_a_command_in_another_language_is_a_service_too(up: Server) -> None:
+    shell = """
+        import http.server, os
+
+        class Answer(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                body = os.environ["GREETING"].encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+            do_POST = do_GET
+
+        http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Answer).serve_forever()
+    """
+    more = """
+        [services.hello]
+        command = "python3 hello.py"
+
+        [config.GREETING]
+        type = "str"
+        default = "hello"
+
+        [environments.prod]
+        config = { GREETING = "bom dia" }
+    """
+    toy = up.project("words", files={"hello.py": shell}, more=more)
+    up.push(toy).succeeds()
+    assert up.ask("/words/prod/hello/", b"").body == b"bom dia"
+
+
+@pytest.mark.parametrize("confined", ["on", "off"])
+def test_a_step_that_reads_the_home_fails_where_it_is_confined(tmp_path: Path, confined: str) -> None:
+    if confined == "on":
+        assert confine.available({}), "bubblewrap must work where the tests run"
+    variables = {} if confined == "on" else {"CIRANDA_CONFINE": "off"}
+    with server.up(tmp_path, **variables) as started:
+        token = started.home / "token"
+        spy = f'\n    @dataset\n    def spied(numbers: str) -> str:\n        return open("{token}").read()\n'
+        toy = started.project("spy", pipeline=server.PIPELINE + spy)
+        pushed = started.push(toy)
+        assert (pushed.code == 0) == (confined == "off"), pushed.err
+        assert os.environ.get("CIRANDA_CONFINE") is None
+        if confined == "on":
+            assert "FileNotFoundError" in pushed.err
+        else:
+            assert started.ask("/spy/prod/mean/", {"x": 1}).status == 200
+            assert "unconfined" in toy.ciranda("run").out

@@ -1,5 +1,6 @@
 """A real keeper with a real gateway in a temporary home, and toy instances to put behind it."""
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -8,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +18,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ciranda.kernel import confine, errors, sockets
-from ciranda.service import supervisor
+from ciranda.service import counters, supervisor, table
+from ciranda.service.gateway.client import ClientConnection
+from ciranda.service.gateway.exchange import Gateway
+from ciranda.service.gateway.force import Force
+from ciranda.service.gateway.instance import InstanceConnection, connect
 from ciranda.service.port import Instance, InstanceSpec, Mount, Route, Target
 
 T = TypeVar("T")
@@ -335,3 +341,148 @@ class Load:
                 connection.close()
             self.answered += 1
         connection.close()
+
+
+@dataclass(frozen=True)
+class Read:
+    """A request as a strict reader has it."""
+
+    method: bytes
+    target: bytes
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+class Pipe(asyncio.Transport):
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = bytearray()
+        self.closed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += data
+
+    def close(self) -> None:
+        self.closed = True
+
+    abort = close
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None:
+        """Nothing reads by itself here."""
+
+    resume_reading = pause_reading
+
+
+class Clockwork(asyncio.AbstractEventLoop):
+    """A loop that runs what was called soon when it is told to."""
+
+    def __init__(self) -> None:
+        self.soon: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
+
+    def time(self) -> float:
+        return 0.0
+
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: object = None) -> Any:
+        self.soon.append((callback, args))
+
+    def run(self) -> None:
+        while self.soon:
+            callback, args = self.soon.pop(0)
+            callback(*args)
+
+
+class Wire:
+    """One client's connection that is fed bytes, in these pieces, before an instance that answers all with 200."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            counted = counters.Counters(Path(folder) / "counters")
+        self.loop = Clockwork()
+        force = Force(counted)
+        force.put(table.Table(1, (Route("a", "b", "c", (Target("r1", 1, {"i": "tcp:127.0.0.1:1"}),)),)))
+        self.gateway = Gateway(self.loop, force, connect)
+        upstream = force.upstreams["i"]
+        self.instances = [InstanceConnection(self.gateway, upstream) for _ in range(8)]
+        for instance in self.instances:
+            instance.connection_made(Pipe())
+        upstream.idle.extend(self.instances)
+        self.client = ClientConnection(self.gateway, set())
+        self.back = Pipe()
+        self.client.connection_made(self.back)
+        for piece in pieces:
+            if not self.back.closed:
+                self.client.data_received(piece)
+                self._settle()
+        self._settle()
+        self.client.connection_lost(None)
+        counted.close()
+
+    def _settle(self) -> None:
+        self.loop.run()
+        for instance in self.instances:
+            if instance.exchange is not None and instance.exchange.complete and not instance.exchange.websocket:
+                instance.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                self.loop.run()
+
+    def statuses(self) -> list[int]:
+        """The statuses of the answers, in order."""
+        return [
+            int(line.split()[1]) for line in bytes(self.back.written).split(b"\r\n") if line.startswith(b"HTTP/1.1 ")
+        ]
+
+    def requests(self) -> list[Read]:
+        """What the instance was sent and is whole, by connection."""
+        found = []
+        for instance in self.instances:
+            assert isinstance(instance.transport, Pipe)
+            found += strictly(bytes(instance.transport.written))
+        return found
+
+
+def strictly(data: bytes) -> list[Read]:
+    """Requests as a reader has them that knows nothing but RFC 9112; what is not whole at the end is left out."""
+    found = []
+    while b"\r\n\r\n" in data:
+        head, _, data = data.partition(b"\r\n\r\n")
+        assert not set(head.replace(b"\r\n", b"")) & set(b"\r\n\0"), head
+        first, *lines = head.split(b"\r\n")
+        method, target, version = first.split(b" ")
+        assert version == b"HTTP/1.1"
+        headers = []
+        for line in lines:
+            assert line[:1] not in b" \t:", line
+            name, colon, value = line.partition(b":")
+            assert colon
+            assert name == name.strip()
+            headers.append((name.lower(), value.strip(b" \t")))
+        fields = dict(headers)
+        assert len([name for name, _ in headers if name in {b"content-length", b"transfer-encoding"}]) <= 1
+        body = b""
+        if b"transfer-encoding" in fields:
+            assert fields[b"transfer-encoding"] == b"chunked"
+            while True:
+                size, end, rest = data.partition(b"\r\n")
+                if not end:
+                    return found
+                count = int(size, 16)
+                if len(rest) < count + 2:
+                    return found
+                assert rest[count : count + 2] == b"\r\n"
+                body, data = body + rest[:count], rest[count + 2 :]
+                if not count:
+                    break
+        else:
+            length = int(fields.get(b"content-length", b"0"))
+            if len(data) < length:
+                return found
+            body, data = data[:length], data[length:]
+        found.append(Read(method, target, headers, body))
+    return found

@@ -278,9 +278,11 @@ class Keeper:
         self._end()
 
     def _end(self) -> None:
-        """Tell whoever's turn it is to leave: the gateway when nothing else is left."""
+        """Tell whoever's turn it is to leave: who decides (else control would see its instances die), then instances, then the gateway."""
         living = self.family.living()
-        for child in [child for child in living if child.role != "gateway"] or living:
+        deciding = [child for child in living if child.role not in ("instance", "gateway")]
+        instances = [child for child in living if child.role == "instance"]
+        for child in deciding or instances or living:
             if not child.terminated:
                 self.family.terminate(child)
 

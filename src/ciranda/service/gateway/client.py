@@ -6,7 +6,7 @@ from typing import cast
 
 import httptools
 
-from ciranda.service.gateway import heads
+from ciranda.service.gateway import heads, plain
 from ciranda.service.gateway.exchange import Exchange, Gateway
 
 HEAD_TIME = 30.0  # seconds for a head to come in
@@ -22,21 +22,22 @@ class ClientConnection(asyncio.Protocol):
     def __init__(self, gateway: Gateway, clients: "set[ClientConnection]") -> None:
         self.gateway = gateway
         self.clients = clients
-        self.parser = httptools.HttpRequestParser(self)
         self.exchange: Exchange | None = None  # the one that is being answered
         self.reading: Exchange | None = None  # the one whose body is being read
-        self.latest: Exchange | None = None
         self.waiting: deque[Exchange] = deque()
+        self.buffer = b""  # the beginning of a head
+        self.left = 0  # bytes of a plain request's body that are still to come
+        self.parser: httptools.HttpRequestParser | None = None  # once there was a request that is not plain
+        self.parsing = False  # one is being read
+        self.in_head = False
         self.rest: bytes | None = None  # what came behind a request to upgrade
         self.tunnel = False
-        self.ending = False  # nothing more is read
-        self.paused = False
+        self.deaf = False  # what still comes is not understood
+        self.ending = False  # nothing more is answered
+        self.paused = False  # reading
+        self.stuck = False  # the client does not read
         self.peer = b"unknown"
         self.deadline = 0.0
-        self.head_size = 0
-        self.in_head = False
-        self.on_message_begin()
-        self.in_head = False
 
     # -- asyncio's side
 
@@ -57,7 +58,7 @@ class ClientConnection(asyncio.Protocol):
             exchange.cancel()
 
     def data_received(self, data: bytes) -> None:
-        if self.ending:
+        if self.ending or self.deaf:
             return
         if self.tunnel:
             if self.exchange is not None and self.exchange.connection is not None:
@@ -67,26 +68,14 @@ class ClientConnection(asyncio.Protocol):
             self.rest += data
             self.regulate()
             return
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self.parser = httptools.HttpRequestParser(self)
-            rest = data[upgrade.args[0] :]
-            if self.latest is not None and self.latest.websocket:
-                self.rest = rest
-            elif rest:
-                self.data_received(rest)
-                return
-        except httptools.HttpParserError as error:
-            self._broken(400, str(error))
-        if self.in_head:
-            self.head_size += len(data)
-            if self.head_size > heads.LONGEST_HEAD:
-                self._broken(431, f"the head of a request may have {heads.LONGEST_HEAD} bytes")
+        if self.parsing:
+            self._parse(data)
+        else:
+            self._read(data)
         exchange = self.exchange
-        if exchange is not None and exchange.pieces:
+        if exchange is not None:
             exchange.flush()
-            if exchange.pending or self.waiting:
+            if self.waiting or self.paused or exchange.pending:
                 self.regulate()
 
     def eof_received(self) -> bool:
@@ -98,21 +87,142 @@ class ClientConnection(asyncio.Protocol):
         return True
 
     def pause_writing(self) -> None:
+        self.stuck = True
         if self.exchange is not None and self.exchange.connection is not None:
             self.exchange.connection.pause(True)
 
     def resume_writing(self) -> None:
+        self.stuck = False
         if self.exchange is not None and self.exchange.connection is not None:
             self.exchange.connection.pause(False)
+        self._next()
 
-    # -- the parser's side
+    # -- plain requests
+
+    def _read(self, data: bytes) -> None:
+        if self.buffer:
+            data, self.buffer = self.buffer + data, b""
+        while data and not self.ending and not self.deaf:
+            if self.left:
+                data = self._body(data)
+                continue
+            end = data.find(b"\r\n\r\n") + 4
+            if end < 4 and data[:1].isupper() and data.count(b"\n") == data.count(b"\r\n"):
+                self.buffer = data
+                self.in_head = True
+                if len(data) > heads.LONGEST_HEAD:
+                    self._broken(431, f"the head of a request may have {heads.LONGEST_HEAD} bytes")
+                return
+            head = data[:end]
+            known = plain.request(head, self.gateway.names)
+            if known is None:
+                self.parsing = True
+                self._parse(data)
+                return
+            data = data[end:]
+            self.in_head = False
+            exchange = Exchange(
+                self.gateway,
+                self,
+                method=known.method,
+                version="1.1",
+                target=known.target,
+                keep_alive=known.keep_alive,
+            )
+            self._understand(exchange, known.treated, known.lines, len(head))
+            self.left = known.length
+            self._take(exchange)
+            if not self.left:
+                self._ended()
+
+    def _body(self, data: bytes) -> bytes:
+        """Take what belongs to the body; returns the rest."""
+        piece, rest = data[: self.left], data[self.left :]
+        self.left -= len(piece)
+        if self.reading is not None:
+            self.reading.body(piece)
+        if not self.left:
+            self._ended()
+        return rest
+
+    def _take(self, exchange: Exchange) -> None:
+        """A head is there: it is its turn, or it waits for it."""
+        if self.ending:
+            return  # an earlier one was the last
+        self.reading = exchange
+        if self.exchange is None and not self.stuck:
+            self.exchange = exchange
+            exchange.start()
+        else:
+            self.waiting.append(exchange)
+
+    def _ended(self) -> None:
+        reading, self.reading = self.reading, None
+        if reading is not None:
+            reading.ended()
+
+    def _understand(
+        self, exchange: Exchange, treated: list[tuple[bytes, bytes]], passed: bytes | list[bytes], size: int
+    ) -> None:
+        """Decide what goes to the instance, or why nothing does."""
+        asked = heads.asked(treated, exchange.version, self.peer)
+        if size > heads.LONGEST_HEAD:
+            asked = heads.Refusal(431, f"the head of a request may have {heads.LONGEST_HEAD} bytes")
+        if isinstance(asked, heads.Refusal):
+            exchange.refusal = asked
+            exchange.keep_alive = False
+            return
+        exchange.id = asked.id or self.gateway.identity()
+        if asked.rare:
+            exchange.websocket, exchange.chunked, exchange.continues = asked.websocket, asked.chunked, asked.continues
+        exchange.awaited = asked.length
+        routed = heads.routed(exchange.target)
+        if routed is None:
+            return
+        entry = exchange.entry = self.gateway.force.entries.get(routed[0])
+        if entry is None:
+            return
+        if asked.length > entry.body:
+            exchange.refusal = heads.Refusal(413, f"a body may have {entry.body} bytes here")
+            return
+        if isinstance(passed, list):
+            passed = b"".join(line for line in passed if line.partition(b":")[0].lower() not in asked.dropped)
+        exchange.pieces = [
+            b"%b %b HTTP/1.1\r\n%b%b%bX-Request-Id: %b\r\n\r\n"
+            % (exchange.method, routed[1], asked.lines, passed, entry.header, exchange.id)
+        ]
+
+    # -- requests that are not plain
+
+    def _parse(self, data: bytes) -> None:
+        if self.parser is None:
+            self.parser = httptools.HttpRequestParser(self)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self.parser, self.parsing = None, False
+            rest = data[upgrade.args[0] :]
+            last = self.waiting[-1] if self.waiting else self.exchange
+            if last is not None and last.websocket:
+                self.rest = rest
+            elif rest:
+                self._read(rest)
+            return
+        except httptools.HttpParserError as error:
+            self._broken(400, str(error))
+            return
+        if self.in_head:
+            self.size += len(data)
+            if self.size > heads.LONGEST_HEAD:
+                self._broken(431, f"the head of a request may have {heads.LONGEST_HEAD} bytes")
+        elif self.reading is None:
+            self.parsing = False
 
     def on_message_begin(self) -> None:
         self.target = b""
         self.lines: list[bytes] = []
         self.treated: list[tuple[bytes, bytes]] = []
         self.size = 0
-        self.head_size = 0
         self.in_head = True
 
     def on_url(self, url: bytes) -> None:
@@ -130,70 +240,29 @@ class ClientConnection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self.in_head = False
-        parser, gateway = self.parser, self.gateway
-        version = parser.get_http_version()
-        path, _, _ = self.target.partition(b"?")
+        parser = cast(httptools.HttpRequestParser, self.parser)
         exchange = Exchange(
-            gateway,
+            self.gateway,
             self,
             method=parser.get_method(),
-            version=version,
-            path=path,
+            version=parser.get_http_version(),
+            target=self.target,
             keep_alive=parser.should_keep_alive(),
         )
-        self.reading = self.latest = exchange
-        self._understand(exchange)
-        if self.exchange is None:
-            self.exchange = exchange
-            exchange.start()
-        else:
-            self.waiting.append(exchange)
-
-    def _understand(self, exchange: Exchange) -> None:
-        asked = heads.asked(self.treated, exchange.version, self.peer)
-        if self.size + len(self.target) > heads.LONGEST_HEAD:
-            asked = heads.Refusal(431, f"the head of a request may have {heads.LONGEST_HEAD} bytes")
-        if isinstance(asked, heads.Refusal):
-            exchange.refusal = asked
-            exchange.keep_alive = False
-            return
-        exchange.id = asked.id or self.gateway.identity()
-        exchange.websocket, exchange.chunked, exchange.continues = asked.websocket, asked.chunked, asked.continues
-        exchange.awaited = asked.length
-        routed = heads.routed(self.target)
-        if routed is None:
-            return
-        entry = exchange.entry = self.gateway.force.entries.get(routed[0])
-        if entry is None:
-            return
-        if asked.length > entry.body:
-            exchange.refusal = heads.Refusal(413, f"a body may have {entry.body} bytes here")
-            return
-        lines = self.lines
-        if asked.dropped:
-            lines = [line for line in lines if line.partition(b":")[0].lower() not in asked.dropped]
-        exchange.pieces.append(
-            b"".join(
-                (
-                    *(exchange.method, b" ", routed[1], b" HTTP/1.1\r\n", asked.lines, *lines),
-                    *(entry.header, b"X-Request-Id: ", exchange.id, b"\r\n\r\n"),
-                )
-            )
-        )
+        self._understand(exchange, self.treated, self.lines, self.size + len(self.target))
+        self._take(exchange)
 
     def on_body(self, body: bytes) -> None:
         if self.reading is not None:
             self.reading.body(body)
 
     def on_message_complete(self) -> None:
-        reading, self.reading = self.reading, None
-        if reading is not None:
-            reading.ended()
+        self._ended()
 
     # -- the exchange's side
 
     def write(self, data: bytes) -> None:
-        self.transport.write(data)
+        self.gateway.post(self.transport, data)
 
     def abort(self) -> None:
         self.ending = True
@@ -218,7 +287,8 @@ class ClientConnection(asyncio.Protocol):
             return
         self.deadline = self.gateway.loop.time() + IDLE
         if self.waiting:
-            self.gateway.loop.call_soon(self._next)
+            if not self.stuck:
+                self.gateway.loop.call_soon(self._next)
         elif self.rest is not None:
             rest, self.rest = self.rest, None
             self.gateway.loop.call_soon(self.data_received, rest)
@@ -233,9 +303,10 @@ class ClientConnection(asyncio.Protocol):
             self.data_received(rest)
 
     def _next(self) -> None:
-        if self.waiting and self.exchange is None and not self.ending:
-            self.exchange = self.waiting.popleft()
-            self.exchange.start()
+        if self.waiting and self.exchange is None and not self.ending and not self.stuck:
+            exchange = self.exchange = self.waiting.popleft()
+            exchange.start()
+            exchange.flush()
             self.regulate()
 
     # -- ends
@@ -261,23 +332,24 @@ class ClientConnection(asyncio.Protocol):
             self._end(True)
 
     def _broken(self, status: int, message: str) -> None:
-        """What comes next cannot be told apart from what came: answer if the turn is ours, and end."""
-        current = self.exchange
-        if current is not None and current is self.reading:
-            current.keep_alive = False
-            current.refuse(status, message)
-        elif current is None:
-            exchange = self.exchange = Exchange(
-                self.gateway, self, method=b"GET", version="1.1", path=self.target, keep_alive=False
-            )
-            exchange.refuse(status, message)
+        """What comes next cannot be told apart: what came before is answered, then this, and that is the end."""
+        self.deaf = True
+        reading, self.reading = self.reading, None
+        if reading is None:
+            reading = Exchange(self.gateway, self, method=b"GET", version="1.1", target=b"", keep_alive=False)
+            reading.refusal = heads.Refusal(status, message)
+            self._take(reading)
+            return
+        reading.keep_alive = False
+        if reading is self.exchange:
+            reading.refuse(status, message)
         else:
-            self.waiting.clear()
-            current.keep_alive = False  # its answer is the last one
+            reading.refusal = heads.Refusal(status, message)
 
     def _end(self, whole: bool) -> None:
         self.ending = True
         self.deadline = self.gateway.loop.time() + LINGER
+        self.gateway.push()
         if whole:
             self.transport.close()
             return

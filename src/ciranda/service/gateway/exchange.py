@@ -8,7 +8,8 @@ from time import perf_counter
 from typing import Protocol
 
 from ciranda.service.gateway import heads
-from ciranda.service.gateway.force import Connection, Entry, Force, Release, Upstream
+from ciranda.service.gateway.force import REST, Connection, Entry, Force, Release, Upstream
+from ciranda.service.gateway.plain import Names
 
 HELD = (
     64 * 1024
@@ -56,8 +57,10 @@ class Gateway:
         self.loop = loop
         self.force = force
         self.connect = connect
+        self.names = Names()
         self.closing = False
         self.tasks: set[asyncio.Task[None]] = set()
+        self._out: list[tuple[asyncio.WriteTransport, bytes]] = []
         self._seed = os.urandom(8).hex().encode()
         self._count = 0
 
@@ -65,6 +68,22 @@ class Gateway:
         """A new request id."""
         self._count += 1
         return b"%b%016x" % (self._seed, self._count)
+
+    def post(self, transport: asyncio.WriteTransport, data: bytes) -> None:
+        """Write after everything that has come in was read.
+
+        A write wakes its reader. Woken for each message by itself, the readers take the processor away between any two.
+        """
+        if not self._out:
+            self.loop.call_soon(self.push)
+        self._out.append((transport, data))
+
+    def push(self) -> None:
+        """Write what was posted."""
+        out, self._out = self._out, []
+        for transport, data in out:
+            if not transport.is_closing():
+                transport.write(data)
 
     def spawn(self, exchange: "Exchange") -> None:
         """Connect an exchange beside everything else."""
@@ -76,55 +95,50 @@ class Gateway:
 Connect = Callable[[Gateway, Upstream], Awaitable[Link]]
 
 
-_FIELDS = (
-    "gateway client entry method version path id websocket chunked keep_alive refusal continues awaited "
-    "release upstream connection pieces pending held held_size body_size complete answered over again "
-    "tried started deadline full status late"
-)
-
-
 class Exchange:
     """A request on its way to an instance, and the answer on its way back."""
 
-    __slots__ = tuple(_FIELDS.split())
+    # what most exchanges never change
+    entry: Entry | None = None
+    refusal: heads.Refusal | None = None
+    websocket = False
+    chunked = False
+    continues = False
+    awaited = 0  # bytes of body announced
+    release: Release | None = None
+    upstream: Upstream | None = None
+    connection: Link | None = None
+    pending = 0  # bytes of body that wait for the instance
+    held: tuple[bytes, ...] = ()  # what was sent, as long as it may be sent again
+    repeatable = True  # it may: it is short, and nothing of the answer came
+    again = False  # it was
+    body_size = 0
+    complete = False  # the client sent all of it
+    answered = False  # the client has got bytes of the answer
+    over = False
+    full = False  # the instance takes no more for now
+    late: bytes | None = None  # an answer of the gateway that waits for the end of the request
+    tried: tuple[Upstream, ...] = ()
+    status = 0
+    deadline = 0.0
 
     def __init__(
-        self, gateway: Gateway, client: Caller, *, method: bytes, version: str, path: bytes, keep_alive: bool
+        self, gateway: Gateway, client: Caller, *, method: bytes, version: str, target: bytes, keep_alive: bool
     ) -> None:
         self.gateway = gateway
         self.client = client
         self.method = method
         self.version = version
-        self.path = path
+        self.target = target
         self.keep_alive = keep_alive
-        self.entry: Entry | None = None
         self.id = b""
-        self.refusal: heads.Refusal | None = None
-        self.websocket = self.chunked = self.continues = False
-        self.awaited = 0  # bytes of body announced
-        self.release: Release | None = None
-        self.upstream: Upstream | None = None
-        self.connection: Link | None = None
         self.pieces: list[bytes] = []  # what is to be sent to the instance
-        self.pending = 0
-        self.held: list[bytes] | None = []  # what was sent, as long as it may be sent again
-        self.held_size = 0
-        self.body_size = 0
-        self.complete = False  # the client sent all of it
-        self.answered = False  # the client has got bytes of the answer
-        self.over = False
-        self.again = False  # was sent a second time
-        self.full = False  # the instance takes no more for now
-        self.late: bytes | None = None  # an answer of the gateway that waits for the end of the request
-        self.tried: tuple[Upstream, ...] = ()
-        self.status = 0
         self.started = perf_counter()
-        self.deadline = 0.0
 
     # -- towards the instance
 
     def start(self) -> None:
-        """Choose an instance and count the request there, in one go; or refuse."""
+        """Choose an instance and count the request there, in one go; or refuse. Nothing is sent before `flush`."""
         entry = self.entry
         if self.refusal is not None or entry is None:
             refusal = self.refusal or heads.Refusal(404, "nothing is routed there")
@@ -136,22 +150,17 @@ class Exchange:
             return
         if self.continues:
             self.client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        connection = self.upstream.take() if self.upstream else None
+        connection: Link | None = self.upstream.take() if self.upstream else None
         if connection is None:
             self.gateway.spawn(self)
         else:
-            self._attach(connection)  # type: ignore[arg-type]
-
-    def _reached(self, connection: Link) -> None:
-        if self.over:  # the client went meanwhile
-            connection.abort()
-        else:
-            self._attach(connection)
+            self.connection = connection
+            connection.begin(self)
 
     def _choose(self, now: float) -> bool:
-        if self.over:
+        if self.over or self.entry is None:
             return False
-        chosen = self.entry.choose(now, self.tried) if self.entry else None
+        chosen = self.entry.choose(now, self.tried)
         if chosen is None:
             self.refuse(503, "no instance answers there now")
             return False
@@ -162,40 +171,47 @@ class Exchange:
     async def reach(self) -> None:
         """Open a connection to the instance, or to another one when it refuses."""
         while not self.over and self.upstream is not None:
-            upstream, release = self.upstream, self.release
+            upstream = self.upstream
             try:
                 async with asyncio.timeout(CONNECT):
                     connection = await self.gateway.connect(self.gateway, upstream)
             except OSError:
-                now = self.gateway.loop.time()
-                upstream.rests_until = now + 1.0
-                if release is not None:
-                    self.gateway.force.counters.missed(release.slot)
-                self._leave()
-                self.tried = (*self.tried, upstream)
-                if not self._choose(now):
+                if not self._elsewhere(upstream, REST):
                     return
             else:
                 self._reached(connection)
                 return
 
-    def _attach(self, connection: Link) -> None:
+    def _reached(self, connection: Link) -> None:
+        if self.over:  # the client went meanwhile
+            connection.abort()
+            return
         self.connection = connection
         connection.begin(self)
         self.flush()
         self.client.regulate()
 
+    def _elsewhere(self, upstream: Upstream, rest: float) -> bool:
+        """Leave an instance that does not answer, to rest, and choose another one."""
+        self._missed()
+        self._leave()
+        now = self.gateway.loop.time()
+        upstream.rests_until = now + rest
+        self.tried = (*self.tried, upstream)
+        return self._choose(now)
+
     def body(self, data: bytes) -> None:
         """Another piece of the request's body."""
-        if self.over or self.late is not None:
+        entry = self.entry
+        if self.over or self.late is not None or entry is None:
             return
         self.body_size += len(data)
-        if self.entry is not None and self.body_size > self.entry.body:
-            self.refuse(413, f"a body may have {self.entry.body} bytes here")
+        if self.body_size > entry.body:
+            self.refuse(413, f"a body may have {entry.body} bytes here")
             return
         self.pieces.append(b"%x\r\n%b\r\n" % (len(data), data) if self.chunked else data)
         self.pending += len(data)
-        self.deadline = self.gateway.loop.time() + (self.entry.timeout if self.entry and not self.answered else QUIET)
+        self.deadline = self.gateway.loop.time() + (QUIET if self.answered else entry.timeout)
 
     def ended(self) -> None:
         """The request is whole."""
@@ -207,16 +223,17 @@ class Exchange:
 
     def flush(self) -> None:
         """Send what is there, if there is a connection."""
-        if self.connection is None or not self.pieces:
+        pieces = self.pieces
+        if self.connection is None or not pieces:
             return
-        data = self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)
-        self.pieces.clear()
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self.pieces = []
         self.pending = 0
-        if self.held is not None:
-            self.held.append(data)
-            self.held_size += len(data)
-            if self.held_size > HELD + heads.LONGEST_HEAD or self.body_size > HELD:
-                self.held = None
+        if self.repeatable:
+            if self.body_size > HELD:
+                self.repeatable, self.held = False, ()
+            else:
+                self.held = (*self.held, data)
         self.connection.write(data)
 
     def congested(self) -> bool:
@@ -229,7 +246,6 @@ class Exchange:
         """The head of the answer is there."""
         self.status = status
         self.answered = True
-        self.held = None
         self.keep_alive = self.keep_alive and self.complete and not self.gateway.closing
 
     def finish(self, kept: bool) -> None:
@@ -243,28 +259,28 @@ class Exchange:
         """The connection to the instance is gone, or of no use, before the answer was whole."""
         if self.over:
             return
-        reused = self.connection is not None and self.connection.reused
-        upstream, release, held = self.upstream, self.release, self.held
-        if not self.answered and held is not None and not self.again and status == 502:
-            if reused:
-                self._repeat(held)
-                self.gateway.spawn(self)
-                return
-            if self.method in _REPEATABLE and upstream is not None:
-                self._repeat(held)
-                self._leave()
-                self._missed(release)
-                upstream.rests_until = self.gateway.loop.time() + 0.1
-                self.tried = (*self.tried, upstream)
-                if self._choose(self.gateway.loop.time()):
-                    self.gateway.spawn(self)
-                return
-        self._missed(release)
+        if self.repeatable and not self.again and status == 502 and self._repeat():
+            return
+        self._missed()
         if self.answered:
             self._count(self.status)
             self._break()
         else:
             self.refuse(status, message)
+
+    def _repeat(self) -> bool:
+        """Send the request once more: on a new connection if this one had been used before, else elsewhere if it is safe."""
+        upstream, reused = self.upstream, self.connection is not None and self.connection.reused
+        if upstream is None or not (reused or self.method in _REPEATABLE):
+            return False
+        self.again = True
+        self.connection = None
+        self.full = False
+        self.pieces = [*self.held, *self.pieces]
+        self.held = ()
+        if reused or self._elsewhere(upstream, REST / 10):
+            self.gateway.spawn(self)
+        return True
 
     def cancel(self) -> None:
         """The client is gone."""
@@ -281,7 +297,8 @@ class Exchange:
             return
         self._leave()
         self.status = status
-        content = json.dumps({"error": message, "path": self.path.decode("ascii", "replace")}).encode() + b"\n"
+        path = self.target.partition(b"?")[0].decode("ascii", "replace")
+        content = json.dumps({"error": message, "path": path}).encode() + b"\n"
         small = self.awaited <= HELD and not self.chunked and not self.continues and status != 413
         if not self.complete and self.keep_alive and small:
             self.late = content
@@ -291,14 +308,14 @@ class Exchange:
     def _answer(self, content: bytes) -> None:
         self.late = None
         self.keep_alive = self.keep_alive and self.complete and not self.gateway.closing
-        lines = [
+        parts = [
             heads.answer_line(self.status),
             b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(content),
+            b"Retry-After: 1\r\n" if self.status in {502, 503, 504} else b"",
+            self.closing_lines(),
+            b"" if self.method == b"HEAD" else content,
         ]
-        if self.status in {503, 502, 504}:
-            lines.append(b"Retry-After: 1\r\n")
-        lines.append(self.closing_lines())
-        self.client.write(b"".join(lines) + (b"" if self.method == b"HEAD" else content))
+        self.client.write(b"".join(parts))
         self._count(self.status)
         self.over = True
         self.client.done(self)
@@ -320,12 +337,6 @@ class Exchange:
 
     # -- the books
 
-    def _repeat(self, held: list[bytes]) -> None:
-        self.again = True
-        self.connection = None
-        self.pieces = held + self.pieces
-        self.held, self.held_size = [], 0
-
     def _leave(self, kept: bool = False) -> None:
         """The instance has one request less in flight."""
         if self.upstream is not None:
@@ -335,9 +346,9 @@ class Exchange:
             connection, self.connection = self.connection, None
             connection.release(kept)
 
-    def _missed(self, release: Release | None) -> None:
-        if release is not None:
-            self.gateway.force.counters.missed(release.slot)
+    def _missed(self) -> None:
+        if self.release is not None:
+            self.gateway.force.counters.missed(self.release.slot)
 
     def _count(self, status: int) -> None:
         force = self.gateway.force

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from ciranda.service import counters, table
 from ciranda.service.port import Route
@@ -31,12 +31,12 @@ class Upstream:
     in_flight: int = 0
     rests_until: float = 0.0
     routed: bool = True
-    idle: list[Connection] = field(default_factory=list)
+    idle: list[Any] = field(default_factory=list)  # connections
 
-    def take(self) -> Connection | None:
-        """The connection that was used last, if one can be used again."""
+    def take(self) -> Any:
+        """The connection that was used last; None when none can be used again."""
         while self.idle:
-            connection = self.idle.pop()
+            connection: Connection = self.idle.pop()
             if connection.usable():
                 return connection
         return None
@@ -68,6 +68,7 @@ class Entry:
     releases: list[Release]
     body: int
     timeout: float
+    only: tuple[Release, Upstream] | None = None  # when there is nothing to choose
 
     def choose(self, now: float, tried: Iterable[Upstream] = ()) -> tuple[Release, Upstream] | None:
         """A release by weight, and of its instances the one with the fewest requests in flight.
@@ -75,9 +76,9 @@ class Entry:
         Instances that rest or were tried are passed over, and with them releases that have no others; instances that
         only rest are better than none. None: nobody is left.
         """
+        if self.only is not None and not tried:
+            return self.only
         able = [release for release in self.releases if release.weight]
-        if len(able) == 1 and len(able[0].upstreams) == 1 and not tried:
-            return able[0], able[0].upstreams[0]
         for resting in (False, True):
             offers = [(release, free) for release in able if (free := _free(release, now, tried, resting))]
             if offers:
@@ -151,4 +152,6 @@ class Force:
             releases.append(Release(target.release, target.weight, ups, slot, header))
         limits = table.LIMITS | route.limits
         header = b"X-Forwarded-Prefix: " + route.prefix.encode() + b"\r\n"
-        return Entry(route.prefix, header, releases, int(limits["body"]), limits["timeout"])
+        able = [(release, up) for release in releases if release.weight for up in release.upstreams]
+        only = able[0] if len(able) == 1 else None
+        return Entry(route.prefix, header, releases, int(limits["body"]), limits["timeout"], only)

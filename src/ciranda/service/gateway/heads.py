@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import NamedTuple
 
 LONGEST_HEAD = 64 * 1024
 _PREFIX = re.compile(rb"(/[a-z][a-z0-9-]*/[a-z][a-z0-9-]*/[a-z][a-z0-9-]*)(?=[/?]|\Z)")
@@ -25,6 +26,7 @@ ANSWER_TREATED = frozenset(
     b"connection keep-alive proxy-connection te trailer upgrade transfer-encoding content-length set-cookie "
     b"x-request-id x-ciranda-release".split()
 )
+_NONE: frozenset[bytes] = frozenset()
 STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
 
 
@@ -36,11 +38,11 @@ class Refusal:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What a request's treated headers say."""
 
     length: int  # of the body; 0: none
+    rare: bool  # one of the next three
     chunked: bool
     continues: bool  # the client waits for `100 Continue` before it sends the body
     websocket: bool
@@ -60,17 +62,18 @@ def _treated(lower: bytes) -> bool:
 
 def asked(treated: Sequence[tuple[bytes, bytes]], version: str, peer: bytes) -> Asked | Refusal:
     """Read the treated headers (lower-case name, value) of a request of this HTTP version from this address."""
-    hosts: list[bytes] = []
-    length, chunked, continues, upgrade = 0, False, False, b""
+    host, hosts = b"", 0
+    length, measured, chunked, continues, upgrade = 0, False, False, False, b""
     connection: list[bytes] = []
     identity: bytes | None = None
     cookies, before = b"", b""
     proto, forwarded_host = b"http", b""
     for name, value in treated:
         if name == b"host":
-            hosts.append(value)
+            host = value
+            hosts += 1
         elif name == b"content-length":
-            length = int(value)
+            length, measured = int(value), True
         elif name == b"connection":
             connection += [token.strip() for token in value.lower().split(b",")]
         elif name == b"x-request-id":
@@ -96,9 +99,8 @@ def asked(treated: Sequence[tuple[bytes, bytes]], version: str, peer: bytes) -> 
             forwarded_host = value
     if version not in {"1.1", "1.0"}:
         return Refusal(505, "this is HTTP/1.1")
-    if len(hosts) > 1 or (not hosts and version == "1.1"):
+    if hosts > 1 or (not hosts and version == "1.1"):
         return Refusal(400, "a request has one Host header")
-    host = hosts[0] if hosts else b""
     if host and not _HOST.fullmatch(host):
         return Refusal(400, "the Host header is not a host")
     if chunked and version == "1.0":
@@ -106,18 +108,20 @@ def asked(treated: Sequence[tuple[bytes, bytes]], version: str, peer: bytes) -> 
     websocket = upgrade == b"websocket" and b"upgrade" in connection
     if upgrade and b"upgrade" in connection and (length or chunked):
         return Refusal(400, "a request to upgrade has no body")
+    host = host or b"localhost"
     lines = b"Host: %b\r\nX-Forwarded-For: %b%b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\n%b" % (
-        *(host or b"localhost", before, peer, proto),
-        *(forwarded_host or host or b"localhost", cookies),
+        *(host, before, peer),
+        *(proto, forwarded_host or host, cookies),
     )
     if chunked:
         lines += b"Transfer-Encoding: chunked\r\n"
-    elif any(name == b"content-length" for name, _ in treated):
+    elif measured:
         lines += b"Content-Length: %d\r\n" % length
     if websocket:
         lines += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
-    dropped = frozenset(connection) - {b"close", b"keep-alive", b"upgrade", b""}
-    return Asked(length, chunked, continues, websocket, identity, dropped, lines)
+    dropped = frozenset(connection) if connection else _NONE
+    rare = chunked or continues or websocket
+    return Asked(length, rare, chunked, continues, websocket, identity, dropped, lines)
 
 
 def routed(target: bytes) -> tuple[bytes, bytes] | None:

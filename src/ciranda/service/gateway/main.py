@@ -6,6 +6,7 @@ flight.
 """
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -73,6 +74,8 @@ def main() -> None:
     for descriptor in [listener.fileno(), *listeners.values()]:
         os.set_inheritable(descriptor, False)
     kept = {name: os.dup(descriptor) for name, descriptor in listeners.items()}
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)  # a request makes few cycles, and each look costs
     uvloop.run(serve(state, sockets, listener, kept))
 
 

@@ -9,7 +9,7 @@ from ciranda.versions import repositories
 from ciranda.web import application, local
 from ciranda.web.port import Control, Rooms
 
-GRACE = 3  # seconds for requests under way when control is asked to stop; a window that is cut off loses nothing but its view
+GRACE = 1  # seconds for requests under way when control is asked to stop; a window that is cut off loses nothing but its view
 
 
 def serve(acts: Control, home: homes.Home, listener: socket.socket) -> None:

@@ -203,6 +203,22 @@ def test_control_that_is_killed_comes_back_on_the_same_port(home: Path) -> None:
     assert request(port, "GET", "/api/v1/version").status == 200
 
 
+def test_control_never_sees_its_instances_end_on_the_way_down(home: Path) -> None:
+    up(home)
+    keeper = homes.Home(home).sockets / "keeper"
+    listed = sockets.ask(keeper, {"type": "list"}, 5)["children"]
+    (control,) = [child["identity"]["pid"] for child in listed if child["role"] == "control"]
+    seen = home / "seen"
+    program = f"trap 'kill -0 {control} && echo alive > {seen} || echo gone > {seen}; exit' TERM; echo > {home}/ready; while :; do sleep 0.05; done"
+    request = {"type": "start", "id": "i", "argv": ["sh", "-c", program], "env": dict(os.environ), "cwd": str(home)}
+    more = {"log": str(home / "logs" / "i.log"), "spec": "b3:0", "inner": False, "drain": 10}
+    assert sockets.ask(keeper, {**request, **more}, 5)["ok"]
+    while not (home / "ready").exists():
+        time.sleep(0.01)
+    ciranda("down", "--home", str(home))
+    assert seen.read_text() == "gone\n"
+
+
 def test_a_home_that_cannot_be_is_refused_and_nothing_runs(home: Path) -> None:
     home.mkdir()
     (home / "format").write_text("ciranda.home/9\n")

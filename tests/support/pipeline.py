@@ -1,13 +1,15 @@
 """Descriptions, steps and checks for tests of the pipeline, and runs of the engine on a real store and ledger."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ciranda.app import home as homes
+from ciranda.kernel import process
 from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
 from ciranda.pipeline import engine, records, reports, tree
@@ -92,13 +94,35 @@ def bench(root: Path, pipeline: str, *, toml: str = "", **files: str) -> Iterato
     folder = root / "project"
     folder.mkdir(parents=True)
     home = homes.Home(root / "home")
-    homes.create(home)
+    if not (home.root / "format").exists():
+        homes.create(home)
     with homes.opened(home) as (database, store):
         made = Bench(folder, database, store, engine.Parts(store, database, home.interpreters, home.runs))
         (folder / "pipeline.py").write_text(pipeline)
         (folder / "ciranda.toml").write_text(f'[project]\nname = "toy"\npipeline = "pipeline.py"\n{toml}')
         made.write(**files)
         yield made
+
+
+@contextmanager
+def bench_again(root: Path) -> Iterator[Bench]:
+    """The bench that was made there before."""
+    home = homes.Home(root / "home")
+    with homes.opened(home) as (database, store):
+        yield Bench(root / "project", database, store, engine.Parts(store, database, home.interpreters, home.runs))
+
+
+def until(there: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Look until it is so."""
+    end = time.monotonic() + seconds
+    while not there():
+        assert time.monotonic() < end, "it did not come to be"
+        time.sleep(0.01)
+
+
+def lives(pid: int) -> bool:
+    """Whether a process has not ended."""
+    return process.of(pid) is not None
 
 
 def states(result: records.RunResult) -> dict[str, str]:

@@ -20,6 +20,9 @@ from ciranda.pipeline.schedule import Node, Schedule
 from ciranda.project import names
 
 
+_HARMED = 5  # times that one asset is made anew before the disk is taken for the culprit
+
+
 @dataclass
 class _Task:
     """A node that is being run, or waits to be run again."""
@@ -66,6 +69,7 @@ class Execution:
         self._spawned = 0
         self._values = parameters(request, prepared)
         self._crashed: dict[str, int] = {}
+        self._harmed: dict[str, int] = {}  # asset → how often its objects were corrupt or gone
         self.versions: dict[str, Version] = dict(prepared.versions)
         self.keys: dict[str, str] = {}  # of checks
         self.results: dict[str, StepResult] = {}
@@ -79,9 +83,10 @@ class Execution:
             while True:
                 self._take_known()
                 self._assign()
-                if not self._busy:
+                if self._busy:
+                    self._wait()
+                elif not (self._todo or self._schedule.ready):
                     break
-                self._wait()
         finally:
             self.close()
         self._recorder.flush()
@@ -319,7 +324,13 @@ class Execution:
         """An input is corrupt or gone: it is made anew if this run can, and the task waits for it."""
         asset, cause = missing.asset, missing.cause
         version = self.versions.get(asset)
-        if missing.live or version is None or (asset not in self._prepared.graph.steps and version.kind != "source"):
+        self._harmed[asset] = self._harmed.get(asset, 0) + 1
+        if (
+            self._harmed[asset] > _HARMED
+            or missing.live
+            or version is None
+            or (asset not in self._prepared.graph.steps and version.kind != "source")
+        ):
             self._failed(task, f"{task.node.name} cannot have {asset}: {cause}", again=False)
             return
         self._note(f"{asset}: {cause}: made anew")

@@ -3,8 +3,9 @@
     CIRANDA_FAILPOINT="store.pack.appended"      die (SIGKILL) the first time the point is passed
     CIRANDA_FAILPOINT="store.pack.appended:3"    the third time in this process
     CIRANDA_FAILPOINT_FILE=/tmp/once             only the process that removes this file dies: one kill in a whole tree
-    CIRANDA_FAILPOINT=@/tmp/next                 the point whose name that file holds, whenever it holds one: the process that passes it
-                                                 renames the file to /tmp/next.<pid> and dies
+    CIRANDA_FAILPOINT=@/tmp/next                 the point whose name that file holds, whenever it holds one ("NAME", or "NAME PID" for one
+                                                 process alone): who passes it renames the file to /tmp/next.<pid>, writes its command line
+                                                 into it, and dies
 
 Without the variable a point is a call of an empty function.
 """
@@ -13,6 +14,7 @@ import contextlib
 import itertools
 import os
 import signal
+import sys
 from collections.abc import Callable, Mapping
 
 # Every point there is. A point is added here in the commit that adds its call.
@@ -96,9 +98,13 @@ def _chosen_by(path: str) -> Callable[[str], None]:
     def armed(name: str) -> None:
         try:
             with open(path) as file:
-                if file.read() != name:
-                    return
-            os.rename(path, f"{path}.{os.getpid()}")
+                wanted = file.read().split()
+            if wanted not in ([name], [name, str(os.getpid())]):
+                return
+            taken = f"{path}.{os.getpid()}"
+            os.rename(path, taken)
+            with open(taken, "w") as file:
+                file.write("\0".join(sys.orig_argv))
         except FileNotFoundError:
             return
         os.kill(os.getpid(), signal.SIGKILL)

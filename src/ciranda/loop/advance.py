@@ -142,10 +142,9 @@ def _deliver(change: Change, places: Workshop) -> bool:
     assert change.release is not None
     release = releases.by_id(database, change.release)
     content = releases.manifest(places.store, release)
-    _report(change, release, content, places)
-    acts = deliver.decide(
-        [_place(database, release, name, place.after) for name, place in content.environments.items()]
-    )
+    seen = [_place(database, release, name, place.after) for name, place in content.environments.items()]
+    _report(change, release, content, places)  # after the look that decides: what ends the delivery has been said
+    acts = deliver.decide(seen)
     moved = False
     for act in acts:
         match act:

@@ -78,5 +78,14 @@ def test_a_file_that_chooses_the_point(tmp_path: Path) -> None:
     assert passes(**wanted)[0] == 0
     chosen.write_text("files.renamed")
     assert passes(**wanted) == (-signal.SIGKILL, ["files.written 0", "files.renamed 0"])
-    assert [path.name.partition(".")[0] for path in tmp_path.iterdir()] == ["next"]
+    [taken] = tmp_path.iterdir()
+    assert taken.name.partition(".")[0] == "next"
+    assert taken.read_text().split("\0")[:2] == [sys.executable, "-c"]
     assert passes(**wanted)[0] == 0
+
+
+def test_a_file_that_chooses_the_point_of_one_process(tmp_path: Path) -> None:
+    chosen = tmp_path / "next"
+    chosen.write_text("files.renamed 1")
+    assert passes(CIRANDA_FAILPOINT=f"@{chosen}")[0] == 0
+    assert chosen.exists()

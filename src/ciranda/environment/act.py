@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from ciranda.environment import materialise, observed, revisions
 from ciranda.environment.observe import Memory, Place, content
-from ciranda.kernel import clock, errors, events, lease, statements, tasks
+from ciranda.kernel import clock, errors, events, files, lease, statements, tasks
 from ciranda.kernel.database import Transaction
 from ciranda.kernel.failpoints import failpoint
 from ciranda.service import port
@@ -104,7 +104,8 @@ def _prepare(place: Place, memory: Memory, held: lease.Lease, revision: str) -> 
     wanted = revisions.by_id(place.database, revision)
     try:
         _, manifest = content(place, memory, wanted.release)
-        materialise.prepare(manifest, place.ground, store=place.store, write_tree=place.machine.write_tree)
+        with files.room(place.machine.trees):
+            materialise.prepare(manifest, place.ground, store=place.store, write_tree=place.machine.write_tree)
     except (errors.Refused, errors.Corrupt) as error:
         if wanted.state == "target":
             message = error.message

@@ -81,6 +81,10 @@ class Reconciler:
                 self._complain(f"{error.message} ({error.where})" if error.where else error.message)
                 self._stopping.wait(BUSY)
                 pause = CALM
+            except OSError as error:  # a disk or a socket of this machine: it may work again
+                self._complain(str(error))
+                self._stopping.wait(BUSY)
+                pause = CALM
             self._stopping.wait(max(0.0, BETWEEN - (time.monotonic() - began)))
             self._waiter.wait(pause)
         self._let_go()

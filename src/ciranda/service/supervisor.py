@@ -66,6 +66,7 @@ class Supervisor:
         self._lock = threading.Lock()
         self._watches: dict[str, health.Watch] = {}
         self._drains: dict[str, threading.Thread] = {}
+        self._starting: list[str] = []  # specifications written down, of instances that the keeper does not list yet
         self._closed = threading.Event()
 
     def close(self) -> None:
@@ -85,6 +86,15 @@ class Supervisor:
     def start(self, spec: InstanceSpec) -> str:
         """Start one more instance; returns its id. Raises errors.Refused with what the system said, errors.Unreachable."""
         name = f"{spec.environment}-{spec.service}-{spec.release}-{clock.uuid7()[-8:]}"
+        with self._lock:
+            self._starting.append(spec.digest)
+        try:
+            return self._start(spec, name)
+        finally:
+            with self._lock:
+                self._starting.remove(spec.digest)
+
+    def _start(self, spec: InstanceSpec, name: str) -> str:
         kept = specs.keep(self._specs, spec)
         log = logs.path(self._home / "logs", spec.project, spec.environment, spec.service, name)
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -170,7 +180,9 @@ class Supervisor:
         there = table.parse_address(child["note"]["address"])
         if isinstance(there, str):
             shutil.rmtree(Path(there).parent, ignore_errors=True)
-        specs.sweep(self._specs, {other["spec"] for other in self._children().values()})
+        with self._lock:  # whoever starts now has said so before it wrote a specification
+            used = {*self._starting, *(other["spec"] for other in self._children().values())}
+            specs.sweep(self._specs, used)
 
     # -- routes
 

@@ -1,5 +1,6 @@
 """The loop of an environment on a real ledger and store, with instances that are not processes."""
 
+import errno
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -196,3 +197,37 @@ def claimed(site: Site) -> tasks.Task:
 
     until(look)
     return found[0]
+
+
+def test_a_full_disk_is_said_and_waited_for(site: Site, instances: Instances) -> None:
+    lines: list[str] = []
+    room = [False]
+
+    def write_tree(commit: str, destination: Path) -> None:
+        if not room[0]:
+            raise OSError(errno.ENOSPC, "No space left on device", str(destination))
+        destination.mkdir()
+
+    with loop(site, instances, lines, write_tree=write_tree):
+        made = site.target("c1")
+        until(lambda: any("room" in line or "space" in line for line in lines))
+        assert instances.made == 0
+        room[0] = True
+        until(ended(site, made))
+    assert revisions.by_id(site.database, made.id).state == "reached"
+
+
+def test_a_start_that_is_refused_is_tried_again_and_given_up(site: Site, instances: Instances) -> None:
+    until_then = instances.start
+
+    def refuse(spec: Any) -> str:
+        raise errors.Refused("No such file: 'node'")
+
+    with loop(site, instances):
+        until(ended(site, site.target("c1")))
+        instances.start = refuse  # type: ignore[method-assign]
+        until(ended(site, bad := site.target("c2")))
+        instances.start = until_then  # type: ignore[method-assign]
+    reason = revisions.by_id(site.database, bad.id).reason
+    assert reason == "delays failed 3 times: it cannot start: No such file: 'node'"
+    assert instances.answering() == {"delays": "r1"}

@@ -366,3 +366,23 @@ def test_a_corrupt_routes_table_leaves_the_last_good_one_in_force(
     assert serial
     assert stage.answers("gateway", {"type": "state"})["serial"] > serial["serial"]  # type: ignore[index]
     assert watcher.routed("flights", "prod") == [support.route(found)]
+
+
+def test_the_specification_of_what_is_being_started_is_not_swept_away(
+    stage: support.Stage, watcher: supervisor.Supervisor
+) -> None:
+    first = watcher.start(stage.spec())
+    support.healthy(watcher, first)
+    os.kill(int(stage.children()[first]["identity"]["pid"]), signal.SIGKILL)
+    support.until(lambda: watcher.observe()[0].state == "exited")
+    ask = watcher._keeper
+
+    def slow(request: dict[str, object]) -> dict[str, object]:
+        if request["type"] == "start":
+            watcher._keeper = ask  # type: ignore[method-assign]
+            watcher.forget(first)
+        return ask(request)
+
+    watcher._keeper = slow  # type: ignore[method-assign, assignment]
+    second = watcher.start(stage.spec("r2"))
+    assert support.healthy(watcher, second)

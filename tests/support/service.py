@@ -69,8 +69,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             text = str(len(body))
         else:
             text = f"{os.environ.get('CIRANDA_RELEASE', '')} {os.getpid()} {self.path} {body.decode('latin-1')[:200]}"
-        data = text.encode()
-        self.send_response(int(query) if path == "/status" else 200)
+        status = int(query) if path == "/status" else 200
+        data = b"" if status == 204 else text.encode()
+        self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
         if path == "/cookie":
             self.send_header("Set-Cookie", "mine=1")
@@ -243,9 +244,24 @@ class Stage:
             answer = connection.getresponse()
             return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
 
+    def direct(self, *addresses: str, **limits: float) -> None:
+        """Route to these addresses, as if they were instances."""
+        path = self.home / "state/routes.json"
+        before = table.load(path)
+        instances = {address: address for address in addresses}
+        made = Route("flights", "prod", "delays", (Target("r1", 100, instances),), dict(limits))
+        table.save(path, before.replaced("flights", "prod", [made]))
+        answer = self.answers("gateway", {"type": "reload", "serial": before.serial + 1})
+        assert answer
+        assert answer["ok"], answer
+
+    def dial(self) -> socket.socket:
+        """A connection to the gateway."""
+        return socket.create_connection(("127.0.0.1", self.ports["gateway"]), timeout=20)
+
     def raw(self, data: bytes, *, end: bool = False) -> bytes:
         """Everything that comes back for these bytes until the gateway closes."""
-        with socket.create_connection(("127.0.0.1", self.ports["gateway"]), timeout=20) as connection:
+        with self.dial() as connection:
             connection.sendall(data)
             if end:
                 connection.shutdown(socket.SHUT_WR)
@@ -486,3 +502,63 @@ def strictly(data: bytes) -> list[Read]:
             body, data = data[:length], data[length:]
         found.append(Read(method, target, headers, body))
     return found
+
+
+class Scripted:
+    """An instance whose every connection is served by a function of the test."""
+
+    def __init__(self, serve: Callable[[socket.socket, int], None]) -> None:
+        self._serve = serve
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._connections: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept)]
+        self.count = 0
+
+    @property
+    def address(self) -> str:
+        return f"tcp:127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> "Scripted":
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in self._connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+        for connection in self._connections:
+            connection.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self._connections.append(connection)
+            self.count += 1
+            thread = threading.Thread(target=self._one, args=(connection, self.count))
+            self._threads.append(thread)
+            thread.start()
+
+    def _one(self, connection: socket.socket, number: int) -> None:
+        with contextlib.suppress(OSError):
+            connection.settimeout(20)
+            self._serve(connection, number)
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+
+
+def head(connection: socket.socket) -> bytes:
+    """A request's head, and what came with it; empty at the end of the connection."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        chunk = connection.recv(65536)
+        if not chunk:
+            return b""
+        data += chunk
+    return data

@@ -90,6 +90,8 @@ class FakeControl:
         return {}
 
     def status(self, project: str | None) -> dict[str, Any]:
+        if project == "broken":
+            raise ZeroDivisionError("a bug")
         return {"projects": [project]}
 
     def plan(self, project: str, environment: str, release: str | None) -> dict[str, Any]:

@@ -89,6 +89,12 @@ def start(asked: Asked) -> tuple[Server, subprocess.Popen[bytes]]:
         )
     for port in (asked.port, asked.gateway_port):
         _refuse_neighbour(port, home)
+    if asked.ledger and (home.root / "format").exists() and asked.ledger != home.ledger_url:
+        raise errors.Refused(
+            "a home keeps the ledger that it was made with",
+            where=shown(home.root),
+            hint="another home: ciranda up --home DIR --ledger URL",
+        )
     homes.create(home, asked.ledger)
     with homes.opened(home) as (database, _):
         tokens.first_token(database, home.token)

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -193,7 +194,8 @@ def hand_over(following: Sequence[Following]) -> None:
     """Tell the post-receive hook of the same push what goes on."""
     place = os.environ.get("CIRANDA_WINDOW")
     if place and following:
-        Path(place).write_text(json.dumps([[each.lines, each.seen] for each in following]))
+        with suppress(OSError):  # a full disk costs the lines that would follow, not the push
+            Path(place).write_text(json.dumps([[each.lines, each.seen] for each in following]))
 
 
 def handed_over() -> list[Following]:
@@ -201,7 +203,10 @@ def handed_over() -> list[Following]:
     place = os.environ.get("CIRANDA_WINDOW")
     if not place or not Path(place).exists():
         return []
-    return [Following(path, seen) for path, seen in json.loads(Path(place).read_text())]
+    try:
+        return [Following(path, seen) for path, seen in json.loads(Path(place).read_text())]
+    except ValueError:  # half-written on a full disk
+        return []
 
 
 def show(record: Mapping[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Bare Git repositories at `repositories/NAME.git`, reached through the git command line alone."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ciranda.kernel import errors, failpoints
+from ciranda.kernel import errors, failpoints, files
 from ciranda.versions import refs
 from ciranda.versions.pushes import NOTHING
 
@@ -93,14 +94,15 @@ def path(folder: Path, name: str) -> Path:
 
 
 def ensure(folder: Path, name: str, *, window: Sequence[str] = WINDOW) -> Path:
-    """The repository, made at once or not at all; its settings and hooks are brought up to date. `folder` is `repositories/` of a home."""
+    """The repository, made at once or not at all, with settings and hooks brought up to date; `folder` is a home's `repositories/`."""
     repository = path(folder, name)
-    if not repository.exists():
-        _make(folder, repository, window)
-    elif _written_settings(repository) != _settings():
-        _configure(repository)
-    for hook in ("proc-receive", "post-receive"):
-        _write_hook(repository, hook, hook_text(folder.parent, hook, window))
+    with files.room(folder):
+        if not repository.exists():
+            _make(folder, repository, window)
+        elif _written_settings(repository) != _settings():
+            _configure(repository)
+        for hook in ("proc-receive", "post-receive"):
+            _write_hook(repository, hook, hook_text(folder.parent, hook, window))
     return repository
 
 
@@ -162,7 +164,7 @@ def update_ref(repository: Path, ref: str, new: str, old: str) -> bool:
         if (read_ref(repository, ref) or NOTHING) != old:
             return False
         if attempt == 2 or not _remove_stale_locks(repository, ref):
-            raise errors.Refused(f"Git could not move {refs.plain(ref)}: {_reason(done.stderr)}", where=str(repository))
+            raise _failed(f"Git could not move {refs.plain(ref)}", repository, done.stderr)
     return False
 
 
@@ -262,7 +264,7 @@ def _remove_stale_locks(repository: Path, ref: str) -> bool:
 def _git(repository: Path, *arguments: str) -> bytes:
     done = _run(repository, *arguments)
     if done.returncode:
-        raise errors.Refused(f"git {arguments[0]} failed: {_reason(done.stderr)}", where=str(repository))
+        raise _failed(f"git {arguments[0]} failed", repository, done.stderr)
     return done.stdout
 
 
@@ -274,6 +276,12 @@ def _run(repository: Path, *arguments: str) -> subprocess.CompletedProcess[bytes
         capture_output=True,
         check=False,
     )
+
+
+def _failed(what: str, repository: Path, stderr: bytes) -> errors.CirandaError:
+    if os.strerror(errno.ENOSPC).encode() in stderr:
+        return files.full(repository)
+    return errors.Refused(f"{what}: {_reason(stderr)}", where=str(repository))
 
 
 def _reason(stderr: bytes) -> str:

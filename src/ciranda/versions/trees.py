@@ -1,5 +1,6 @@
 """The tree of a commit, written from Git objects by us: no hooks, no filters, no submodules, no link that leaves the tree."""
 
+import errno
 import fnmatch
 import os
 import re
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from ciranda.kernel import errors
+from ciranda.kernel import errors, files
 from ciranda.versions import refs, repositories
 
 LINK, MODULE, RUNNABLE = "120000", "160000", "100755"
@@ -70,25 +71,21 @@ def write(repository: Path, commit: str, destination: Path, *, skip: Iterable[st
     left_out = matcher(skip)
     wanted = {path: entry for path, entry in listing(repository, commit).items() if not left_out(path)}
     check_paths(wanted, commit)
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{destination.name}-", dir=destination.parent))
-    try:
-        fresh.chmod(0o755)
-        _write_files(repository, wanted, fresh, commit)
+    with files.room(destination.parent):
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{destination.name}-", dir=destination.parent))
         try:
+            fresh.chmod(0o755)
+            _write_files(repository, wanted, fresh, commit)
             fresh.rename(destination)
-        except (FileExistsError, NotADirectoryError):
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                raise
             raise errors.Refused(
                 "something is already there, where a tree should be written", where=str(destination)
             ) from None
-        except OSError as error:
-            if destination.exists() and any(destination.iterdir()):
-                raise errors.Refused(
-                    "something is already there, where a tree should be written", where=str(destination)
-                ) from None
-            raise error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
 
 
 def check_paths(entries: dict[str, Entry], commit: str) -> None:

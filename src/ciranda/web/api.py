@@ -1,6 +1,7 @@
 """`/api/v1`: the verbs of the loop over HTTP, as JSON. Each handler parses, calls one act of the port, and answers."""
 
 import json
+import logging
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from ciranda.version import __version__
 from ciranda.web import authority, follow
 from ciranda.web.port import Control, Rooms
 
+log = logging.getLogger(__name__)
 LARGEST = 1 << 20  # bytes of a request's body
 _CHANGE = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _STATUS: tuple[tuple[type[errors.CirandaError], int], ...] = (
@@ -203,8 +205,12 @@ def failed(
 
 def refused(_request: AnyRequest, error: errors.CirandaError) -> Response[bytes]:
     """An expected error as JSON."""
-    status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
-    return failed(status, str(error), error.where, error.hint, type(error).__name__)
+    return failed(status_of(error), str(error), error.where, error.hint, type(error).__name__)
+
+
+def status_of(error: errors.CirandaError) -> int:
+    """The HTTP status of an expected error."""
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 
 
 def forbidden(_request: AnyRequest, error: Forbidden) -> Response[bytes]:
@@ -227,8 +233,21 @@ def unknown(request: AnyRequest, error: HTTPException) -> Response[bytes]:
     )
 
 
+def broken(request: AnyRequest, error: Exception) -> Response[bytes]:
+    """A fault of ours: the traceback goes to the log, not to the client."""
+    log.error("%s %s", request.method, request.url.path, exc_info=error)
+    return failed(
+        500,
+        "Ciranda has made a mistake",
+        where=request.url.path,
+        hint="its traceback is in logs/control.log",
+        kind="Unreachable",
+    )
+
+
 HANDLERS: dict[int | type[Exception], Callable[..., Response[Any]]] = {
     errors.CirandaError: refused,
     Forbidden: forbidden,
     HTTPException: unknown,
+    Exception: broken,
 }

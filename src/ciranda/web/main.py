@@ -23,6 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         with socket.socket(fileno=int(os.environ.pop(LISTENER))) as listener:
+            listener.set_inheritable(False)
             acts = control.Control(home)
             acts.start()
             try:

@@ -150,3 +150,11 @@ def test_the_client_raises_what_the_server_raised(web: Served) -> None:
         client.Client(url, "nobody").get("status")
     with pytest.raises(errors.Unreachable):
         client.Client("http://127.0.0.1:9", "x", timeout=1.0).get("version")
+
+
+def test_a_fault_of_ours_is_500_and_logged(web: Served, caplog: pytest.LogCaptureFixture) -> None:
+    answer = request(web.port, "GET", "/api/v1/status?project=broken", token="viewer")
+    assert answer.status == 500
+    assert answer.json["error"] == "Ciranda has made a mistake"
+    assert "a bug" in caplog.text
+    assert b"a bug" not in answer.body

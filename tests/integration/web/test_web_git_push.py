@@ -334,6 +334,22 @@ def test_the_dumb_protocol_and_other_paths_are_refused(tmp_path: Path) -> None:
             assert request(web.port, "GET", path, token="admin").status == status, path
 
 
+def test_fetches_that_are_long_shallow_or_partial(tmp_path: Path) -> None:
+    with served(tmp_path / "home") as web:
+        work = new_clone(tmp_path / "work", web.url())
+        for number in range(3):
+            work.commit(f"Number {number}", {"a.txt": f"{number}" * 1000, "b.txt": f"{number}"})
+        work.git("push", "ciranda", "main")
+        other = new_clone(tmp_path / "other", web.url())
+        for number in range(60):  # so many that git compresses what it has
+            other.git("commit", "-q", "--allow-empty", "-m", f"Mine {number}")
+        other.git("fetch", "-q", "ciranda", "main")
+        for options in (["--depth", "1"], ["--filter=blob:none"]):
+            target = tmp_path / options[0].strip("-").partition("=")[0]
+            work.git("clone", "-q", *options, web.url(token="viewer"), str(target))
+            assert (target / "b.txt").read_text() == "2"
+
+
 def processes_of(home: Path) -> list[str]:
     """The command lines of what runs inside a home's repositories."""
     found = []

@@ -123,6 +123,22 @@ def test_up_serves_git_and_api_and_down_leaves_nothing(home: Path, tmp_path: Pat
     assert elsewhere.returncode == 1
     assert "it is up already, at http://127.0.0.1:" in elsewhere.stderr
 
+    assert ciranda("down", "--home", str(home)).returncode == 0
+    moved = ciranda(
+        "up",
+        "--home",
+        str(home),
+        "--port",
+        "0",
+        "--gateway-port",
+        "0",
+        "--ledger",
+        "postgresql://nowhere/x",
+        check=False,
+    )
+    assert "a home keeps the ledger that it was made with" in moved.stderr
+    facts = up(home, "--port", str(port))
+
     other = ciranda("up", "--home", str(tmp_path / "other"), "--port", str(port), check=False)
     assert other.returncode == 1
     assert f"port {port} is taken by ciranda (process {facts['pid']}, home {home}, up since " in other.stderr
@@ -209,7 +225,8 @@ def test_control_never_sees_its_instances_end_on_the_way_down(home: Path) -> Non
     listed = sockets.ask(keeper, {"type": "list"}, 5)["children"]
     (control,) = [child["identity"]["pid"] for child in listed if child["role"] == "control"]
     seen = home / "seen"
-    program = f"trap 'kill -0 {control} && echo alive > {seen} || echo gone > {seen}; exit' TERM; echo > {home}/ready; while :; do sleep 0.05; done"
+    look = f"kill -0 {control} && echo alive > {seen} || echo gone > {seen}; exit"
+    program = f"trap '{look}' TERM; echo > {home}/ready; while :; do sleep 0.05; done"
     request = {"type": "start", "id": "i", "argv": ["sh", "-c", program], "env": dict(os.environ), "cwd": str(home)}
     more = {"log": str(home / "logs" / "i.log"), "spec": "b3:0", "inner": False, "drain": 10}
     assert sockets.ask(keeper, {**request, **more}, 5)["ok"]

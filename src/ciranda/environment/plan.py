@@ -47,7 +47,7 @@ class Plan:
     release: str
     parts: tuple[Part, ...]
     warm: bool = False
-    held: str = ""  # why no new release enters now
+    blocked: str = ""  # why this release does not enter by itself now
 
     @property
     def changes(self) -> tuple[Part, ...]:
@@ -66,7 +66,7 @@ class Plan:
             "live": None if self.live is None else {"revision": self.live[0], "release": self.live[1]},
             "release": self.release,
             "warm": self.warm,
-            "held": self.held,
+            "blocked": self.blocked,
             "parts": [{name: getattr(part, name) for name in part.__dataclass_fields__} for part in self.parts],
             "counts": self.counts(),
         }
@@ -92,8 +92,8 @@ def lines(plan: Plan) -> list[str]:
     found.append(
         f"{counts['add']} to add, {counts['change']} to change, {counts['remove']} to remove.     in: {entering}"
     )
-    if plan.held:
-        found.append(f"! {plan.held}")
+    if plan.blocked:
+        found.append(f"! {plan.blocked}")
     return found
 
 

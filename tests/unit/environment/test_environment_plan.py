@@ -70,7 +70,13 @@ def test_the_same_release_changes_nothing() -> None:
 
 def test_it_reads_in_80_columns_and_says_how_it_comes_back() -> None:
     found = plan.Plan(
-        "flights", "prod", ("prod#17", "r41"), "r42", plan.difference(OLD, NEW, back="a swap"), warm=True, held="held"
+        "flights",
+        "prod",
+        ("prod#17", "r41"),
+        "r42",
+        plan.difference(OLD, NEW, back="a swap"),
+        warm=True,
+        blocked="held",
     )
     said = plan.lines(found)
     assert said[0] == "prod #17 (r41) → r42"

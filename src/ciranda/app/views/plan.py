@@ -1,5 +1,6 @@
 """The plan of a release for an environment, from ledger and store."""
 
+from ciranda.app.views import waiting
 from ciranda.environment import plan, revisions
 from ciranda.environment.times import SECOND, STANDBY_US
 from ciranda.kernel import clock, errors
@@ -39,7 +40,7 @@ def gather(database: Database, store: Store, project: str, environment: str, rel
         release=wanted.name,
         parts=plan.difference(now, then, back=BACK),
         warm=_is_warm(database, project, environment, wanted, then),
-        held=_held(database, project, environment),
+        blocked=_held(database, project, environment) or _failed_before(database, wanted, content, environment),
     )
 
 
@@ -73,3 +74,10 @@ def _held(database: Database, project: str, environment: str) -> str:
             reason = f": {place.held_reason}" if place.held_reason else ""
             return f"{environment} is held by {place.held_by}{reason}: let it in with  ciranda hold {environment} --release"
     return ""
+
+
+def _failed_before(database: Database, wanted: releases.Release, content: manifest.Manifest, environment: str) -> str:
+    """What became of it in an environment that comes before, where that keeps it from entering."""
+    place = content.environments.get(environment)
+    ended = None if place is None or place.after is None else waiting.look(database, wanted, content, place.after)
+    return "" if ended is None or ended.state == "reached" else ended.text

@@ -102,7 +102,6 @@ class Writer(Generic[Tx]):
                         member.future.set_exception(error)
             finally:
                 session.end()
-            session.announce()
         session.close()
 
     def _transaction(self, session: Session[Tx], members: list[_Member[Tx]]) -> None:
@@ -112,6 +111,8 @@ class Writer(Generic[Tx]):
         members += self._waiting()
         answers: list[tuple[_Member[Tx], Any]] = []
         for member in members:
+            if not member.future.set_running_or_notify_cancel():
+                continue
             session.run("SAVEPOINT member")
             try:
                 answers.append((member, member.work(transaction)))
@@ -121,10 +122,13 @@ class Writer(Generic[Tx]):
                 session.run("ROLLBACK TO SAVEPOINT member")
                 member.future.set_exception(error)
             session.run("RELEASE SAVEPOINT member")
+        if not answers:
+            return
         failpoint("ledger.worked")
         session.commit()
         failpoint("ledger.committed")
         session.end()
+        session.announce()
         for member, answer in answers:
             member.future.set_result(answer)
         failpoint("ledger.acknowledged")

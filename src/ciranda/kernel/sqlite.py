@@ -149,7 +149,6 @@ class _Session:
         self._sockets = sockets
         self._lock: int | None = None
         self._connection: sqlite3.Connection | None = None
-        self._news = False
 
     def begin(self) -> Transaction:
         folder = self._path.parent
@@ -175,7 +174,6 @@ class _Session:
 
     def commit(self) -> None:
         self.run("COMMIT")
-        self._news = True
 
     def end(self) -> None:
         if self._connection is not None and self._connection.in_transaction:
@@ -188,9 +186,7 @@ class _Session:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
     def announce(self) -> None:
-        if self._news:
-            self._news = False
-            announce(self._sockets)
+        announce(self._sockets)
 
     def close(self) -> None:
         if self._connection is not None:

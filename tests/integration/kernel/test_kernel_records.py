@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ciranda.kernel import clock, digest, errors, events, lease, migrations, tasks
@@ -109,7 +109,7 @@ def test_tampering_is_found_and_named(db: Database, how: str) -> None:
     assert "flights" in raised.value.where
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(body=bodies)
 def test_any_body_comes_back(db: Database, body: dict[str, Any]) -> None:
     seq = add(db, body=body)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ciranda.kernel import digest, errors, pack
@@ -57,7 +57,7 @@ def test_what_is_put_is_got_here_and_elsewhere(store: Store, root: Path, size: i
         assert not reader.is_folder(name)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(batches=st.lists(st.lists(st.binary(max_size=200), max_size=8), max_size=6), fresh=st.booleans())
 def test_any_batches_are_read_back_by_anybody(tmp_path: Path, batches: list[list[bytes]], fresh: bool) -> None:
     root = tmp_path / os.urandom(4).hex()
@@ -83,7 +83,7 @@ trees = st.dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(tree=trees, move=st.booleans())
 def test_a_folder_comes_back_as_it_was(tmp_path: Path, tree: dict[str, tuple[bytes, bool]], move: bool) -> None:
     base = tmp_path / os.urandom(4).hex()
@@ -291,7 +291,7 @@ def test_a_file_of_another_size_is_replaced_by_a_put(store: Store, root: Path) -
     assert Store(root).get(name) == data
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(cut=st.integers(0, 400), junk=st.binary(max_size=120))
 def test_a_torn_tail_costs_nothing_that_came_before(tmp_path: Path, cut: int, junk: bytes) -> None:
     """Cut anything off the last frame, or add anything after it: earlier frames are read, and new puts are kept."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ciranda.kernel import clock, errors, files, lines, postgres, process, sockets, statements
@@ -111,7 +111,6 @@ def test_lines_come_back_in_order(tmp_path: Path) -> None:
     assert path.read_bytes().count(b"\n") == 5
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plan=st.lists(st.integers(0, 9) | st.binary(min_size=1, max_size=9).filter(lambda junk: b"\n" not in junk)))
 def test_torn_lines_cost_only_themselves(tmp_path: Path, plan: list[int | bytes]) -> None:
     path = tmp_path / os.urandom(4).hex()

@@ -128,6 +128,7 @@ def _environment(place: Place) -> dict[str, str]:
         "LANG": os.environ.get("LANG", "C.UTF-8"),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0",
+        "OMP_WAIT_POLICY": "PASSIVE",  # as in a worker: threads that spin starve what is live beside them
         "CI": "true",
         **place.variables,
     }

@@ -199,7 +199,9 @@ def environment(python: Path, home: Path) -> dict[str, str]:
     """The variables that a worker has: few, so that what it makes depends on nothing unseen."""
     passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     path = os.pathsep.join([str(python.parent), "/usr/local/bin", "/usr/bin", "/bin"])
-    return {**passed, "PATH": path, "HOME": str(home), "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+    # Threads of OpenMP wait asleep: beside live services and other workers, spinning ones train ten times longer.
+    fixed = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    return {**passed, "PATH": path, "HOME": str(home), **fixed}
 
 
 def message(answer: Mapping[str, Any]) -> str:

@@ -164,7 +164,7 @@ def _instances(place: Place, memory: Memory, asked: set[str], now_us: int) -> tu
                 state=one.state,
                 address=one.address,
                 started_us=one.started_us,
-                asked=one.id in asked,
+                asked=one.asked or one.id in asked,
                 exit=None if one.exit is None else _exit(one.exit, one.log),
                 unhealthy_us=memory.unhealthy.get(one.id),
             )

@@ -67,6 +67,7 @@ class Instance:
     exit: str | None = None  # "exit 1", "signal 9", "unknown"
     in_flight: int = 0
     log: Path | None = None
+    asked: bool = False  # it was told to end, by `stop` or because the whole server goes down
 
 
 @dataclass(frozen=True, slots=True)

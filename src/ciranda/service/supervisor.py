@@ -297,18 +297,19 @@ class Supervisor:
 
 
 def _instance(child: Mapping[str, Any], watch: health.Watch | None, in_flight: int) -> Instance:
-    draining = child["kill_us"] is not None or child["terminated"]
+    asked = child["kill_us"] is not None or child["terminated"]
     health_now = watch.state if watch is not None else "starting"
     return Instance(
         id=child["id"],
         spec=child["spec"],
-        state="exited" if child["exit"] is not None else "draining" if draining else health_now,
+        state="exited" if child["exit"] is not None else "draining" if asked else health_now,
         started_us=child["started_us"],
         address=child["note"]["address"],
         confined=child["note"]["confined"],
         exit=child["exit"],
         in_flight=in_flight,
         log=Path(child["log"]),
+        asked=asked,
     )
 
 

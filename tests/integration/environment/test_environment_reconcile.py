@@ -4,6 +4,7 @@ import errno
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -231,3 +232,13 @@ def test_a_start_that_is_refused_is_tried_again_and_given_up(site: Site, instanc
     reason = revisions.by_id(site.database, bad.id).reason
     assert reason == "delays failed 3 times: it cannot start: No such file: 'node'"
     assert instances.answering() == {"delays": "r1"}
+
+
+def test_what_ended_with_the_whole_server_is_no_crash(site: Site, instances: Instances) -> None:
+    with loop(site, instances):
+        until(ended(site, site.target("c1")))
+    (gone,) = instances.there
+    instances.there[gone] = replace(instances.there[gone], state="exited", exit="exit 0", asked=True)
+    with loop(site, instances):
+        until(lambda: gone not in instances.there and instances.answering() == {"delays": "r1"})
+    assert not [one for one in events.after(site.database, 0) if one.kind == "instance.exited"]

@@ -16,7 +16,7 @@ from typing import Any
 
 from ciranda.kernel import digest, errors, files
 from ciranda.kernel.failpoints import failpoint
-from ciranda.pipeline import locks, wheel
+from ciranda.pipeline import locks, uv_command, wheel
 from ciranda.pipeline.locks import Lock, resolve
 from ciranda.runtime.requirements import satisfies
 
@@ -28,7 +28,6 @@ OWN = ".own"  # marks what Ciranda itself ran in: a release without a lock goes 
 SERVER = {"msgspec": "0.20.0", "uvloop": "0.22.1", "httptools": "0.7.1"}
 OLDEST = {"msgspec": "0.18", "uvloop": "0.17", "httptools": "0.5"}  # what the model server still works with
 OURS = ("ciranda", wheel.NAME)
-TOLD = 12  # lines of uv's message that an error shows
 
 Report = Callable[[str], None]
 
@@ -140,7 +139,7 @@ def find_base(lock: Lock) -> Base:
     if _fits(here, lock.python):
         return Base(Path(getattr(sys, "_base_executable", "") or sys.executable), here)
     asked = lock.python
-    found = _uv(["python", "find", "--system", "--resolve-links", "--no-project", asked], lock.tree)
+    found = uv_command.run(["python", "find", "--system", "--resolve-links", "--no-project", asked], lock.tree)
     path = found.stdout.strip()
     if found.returncode != 0 or not path:
         raise errors.Refused(
@@ -275,48 +274,17 @@ def _server(lock: Lock, python: Path, before: dict[str, str], held: int) -> str 
 def _install(arguments: Sequence[str], python: Path, lock: Lock, held: int) -> None:
     """`uv pip install`, from uv's cache alone where that has everything, else from the index. Raises errors.Refused."""
     command = ["pip", "install", "--quiet", "--python", str(python)]
-    if _uv([*command, "--offline", *arguments], lock.tree, held).returncode != 0:
+    if uv_command.run([*command, "--offline", *arguments], lock.tree, held).returncode != 0:
         _must([*command, *arguments], lock, held)
 
 
 def _must(arguments: Sequence[str], lock: Lock, held: int) -> str:
     """What uv prints. Raises errors.Refused with its message and the lock's file."""
-    done = _uv(arguments, lock.tree, held)
+    done = uv_command.run(arguments, lock.tree, held)
     if done.returncode != 0:
         raise errors.Refused(
-            f"the interpreter cannot be built from {lock.name}: {trimmed(done.stderr)}",
+            f"the interpreter cannot be built from {lock.name}: {uv_command.trimmed(done.stderr)}",
             where=str(lock.file),
             hint="lock again (uv lock), or see it fail by hand: uv sync" if lock.name == locks.LOCK else "",
         )
     return done.stdout
-
-
-def _uv(arguments: Sequence[str], tree: Path, held: int | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the uv of our own environment in the tree; it downloads no Python and paints nothing."""
-    from uv import find_uv_bin
-
-    left_out = ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME")
-    variables = {name: value for name, value in os.environ.items() if name not in left_out}
-    return subprocess.run(
-        [find_uv_bin(), "--no-progress", *arguments],
-        cwd=tree,
-        env={**variables, "PATH": _search_path(), "UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        pass_fds=() if held is None else (held,),
-    )
-
-
-def _search_path() -> str:
-    """Where Pythons are looked for: the PATH, then those that pyenv installed."""
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    return os.pathsep.join([os.environ.get("PATH", os.defpath), *map(str, sorted(pyenv.glob("versions/*/bin")))])
-
-
-def trimmed(message: str) -> str:
-    """uv's message without its frame, at most TOLD lines."""
-    lines = [re.sub(r"^\s*(?:[×╰│├─▶]+\s*)+|^error:\s*", "", line).strip() for line in message.splitlines()]
-    kept = [line for line in lines if line and not line.startswith("warning:")]
-    return "\n".join(kept[:TOLD]) or "uv gives no reason"

@@ -108,7 +108,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         self.site.connections.add(self)
 
-    def connection_lost(self, exc: Optional[Exception]) -> None:  # noqa: ARG002 - why it went makes no difference
+    def connection_lost(self, _why: Optional[Exception]) -> None:
         """The client went; what is still computed for it is thrown away."""
         self.site.connections.discard(self)
         self.refused = True

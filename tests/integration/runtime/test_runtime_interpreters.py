@@ -207,3 +207,20 @@ def _has_python(version: str) -> bool:
         return bool(interpreters.find_base(lock))
     except errors.Refused:
         return False
+
+
+def test_what_the_cache_has_is_installed_without_the_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = write_tree(tmp_path / "tree", {"requirements.txt": SIX})
+    built(tree, tmp_path / "first")
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    assert built(tree, tmp_path / "second").distributions["six"] == "1.17.0"
+    write_tree(tree, {"requirements.txt": "six==99.0\n"})
+    with pytest.raises(errors.Refused, match=r"six==99\.0"):
+        built(tree, tmp_path / "second")
+
+
+def test_a_lock_that_pins_too_old_a_msgspec_refuses_predict_alone(tmp_path: Path) -> None:
+    tree = write_tree(tmp_path / "tree", {"requirements.txt": "msgspec==0.17.0\n"})
+    found = built(tree, tmp_path / "i")
+    assert found.predict == "requirements.txt pins msgspec 0.17.0, and the model server needs 0.18 or newer"
+    assert found.distributions["msgspec"] == "0.17.0"

@@ -1,7 +1,5 @@
 """The composer of local runs: a project's folder, the home, and the engine between them; no server is needed."""
 
-import getpass
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ciranda.app import home as homes
+from ciranda.app import nearest
 from ciranda.kernel import confine, errors
 from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
@@ -37,7 +36,7 @@ class Local:
             project=self.project,
             tree=tree.working(self.folder),
             trigger="by hand",
-            actor=actor(),
+            actor=nearest.actor(),
             live=self.live,
             parameters=parameters,
             trust="local",
@@ -73,17 +72,8 @@ def opened(named: str | None, start: Path, *, create: bool) -> Iterator[Local]:
 
 def root(start: Path) -> Path:
     """The closest folder with a `ciranda.toml`, here or above. Raises errors.NotFound."""
-    for folder in (start, *start.parents):
-        if (folder / read.FILE).is_file():
-            return folder
+    if (found := nearest.folder(start)) is not None:
+        return found
     raise errors.NotFound(
         f"there is no {read.FILE} here or above", where=str(start), hint="make a project: ciranda init"
     )
-
-
-def actor() -> str:
-    """Who runs this, by the name that the system knows them under."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())

@@ -64,7 +64,7 @@ def run(given: list[str]) -> int:
             raise errors.Usage(
                 f"there is no command {verb!r}", hint=f"did you mean: ciranda {near[0]}" if near else "ciranda --help"
             )
-        module: Verb = importlib.import_module(f"ciranda.cli.{verb}")
+        module = load(verb)
         parser = build(verb, table[verb], module)
         return module.main(parser.parse_args(given[1:]))
     except errors.CirandaError as error:
@@ -76,6 +76,12 @@ def run(given: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def load(name: str) -> Verb:
+    """A module of the command line, by its name in this package: nothing is imported that the verb does not need."""
+    module: Verb = importlib.import_module(f"ciranda.cli.{name}")
+    return module
 
 
 def build(verb: str, line: str, module: Verb) -> argparse.ArgumentParser:

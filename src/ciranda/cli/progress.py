@@ -32,7 +32,6 @@ class Progress:
         self._checks: dict[str, dict[str, Outcome]] = {}
         self._printed: set[str] = set()
         self._quiet: list[str] = []  # blocks of unchanged steps, until something else happens
-        self._quiet_steps = 0
         self._loud = False
         self._running: dict[str, tuple[reports.StepStarted, float]] = {}
         self._said: dict[str, str] = {}
@@ -98,12 +97,12 @@ class Progress:
             return
         self._printed.add(name)
         outcomes = [found[check] for check in expected if check in found]
+        quiet = report.result.state == "unchanged" and all(outcome.cached and outcome.passed for outcome in outcomes)
+        if quiet and not self._few:
+            return
         lines = self._step_lines(report) + (self._check_lines(outcomes) if alive else [])
-        if report.result.state == "unchanged" and all(outcome.cached and outcome.passed for outcome in outcomes):
-            self._quiet_steps += 1
+        if quiet and not self._loud:
             self._quiet += lines
-            if self._loud and self._few:
-                self._print([])
         else:
             self._print(lines)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ciranda.kernel import clock, digest, errors
+from ciranda.kernel.database import Transaction
 from ciranda.pipeline import (
     cache,
     evidence,
@@ -19,6 +20,7 @@ from ciranda.pipeline import (
     runs,
     schedule,
     snapshot,
+    unchanged,
     workers,
 )
 from ciranda.pipeline.fingerprint import Code
@@ -127,6 +129,7 @@ class _Attempt:
         self._place: workers.Place | None = None
         self._first: list[workers.Worker] = []
         self._number: int | None = None
+        self._found: prepare.Found | None = None
         self._recorded = True
 
     def run(self) -> RunResult:
@@ -225,7 +228,7 @@ class _Attempt:
         self, prepared: prepare.Prepared, plan: schedule.Schedule, given: Mapping[str, Version]
     ) -> execution.Execution:
         known = cache.Known(self._parts.database, self._request.project.name, self._request.accepts)
-        recorder = recording.Recorder(self._request, self._parts, self._id, prepared.objects)
+        recorder = recording.Recorder(self._request, self._parts, self._id, prepared)
         done = execution.Execution(
             self._request, self._parts, prepared, known=known, schedule=plan, recorder=recorder, report=self._report,
             place=self._work, idle=self._first,
@@ -256,6 +259,7 @@ class _Attempt:
             runs.sweep(self._parts.database, self._parts.runs)
             runs.occupy(self._folder)
             tree = self._folder / "tree"
+            assert self._found is not None
             snapshot.make(self._found.survey, self._found.left_out, tree)
             if self._recorded:
                 self._number = self._parts.database.write(
@@ -320,20 +324,27 @@ class _Attempt:
     def _finish(self, result: RunResult, keys: Mapping[str, str], last: runs.Last | None) -> RunResult:
         """Record how it ended; the result has its number then."""
         same_as = last.run if last is not None and _same(result, keys, last) else None
-        number = self._parts.database.write(
-            lambda tx: runs.finish(
-                tx,
-                self._request,
-                result,
-                begun=self._number is not None,
-                started_us=self._started_us,
-                confined=self._confined,
-                keys=keys,
-                same_as=same_as,
-            )
-        )
+        number = self._parts.database.write(lambda tx: self._record(tx, result, keys, same_as))
         self._number = None
         return _numbered(result, number)
+
+    def _record(self, tx: Transaction, result: RunResult, keys: Mapping[str, str], same_as: str | None) -> int:
+        number = runs.finish(
+            tx, self._request, result, begun=self._number is not None, started_us=self._started_us,
+            confined=self._confined, keys=keys, same_as=same_as,
+        )  # fmt: skip
+        request, survey = self._request, self._found.survey if self._found else None
+        by_hand = request.tree.files is not None and not request.parameters and not request.live
+        if survey is not None and by_hand and _whole(result) and unchanged.settled(survey.marks, survey.seen_ns):
+            state = unchanged.state(request.tree, survey.marks)
+            had, passed = same_as or result.run, len(result.outcomes)
+            unchanged.keep(tx, request.tree.path, state, request.project.name, had, passed)
+        return number
+
+
+def _whole(result: RunResult) -> bool:
+    """Whether a run had everything: every step its version, every check passed."""
+    return result.state == "finished" and all(outcome.passed for outcome in result.outcomes)
 
 
 def _same(result: RunResult, keys: Mapping[str, str], last: runs.Last) -> bool:

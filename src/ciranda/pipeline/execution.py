@@ -19,7 +19,6 @@ from ciranda.pipeline.request import Parts, Request
 from ciranda.pipeline.schedule import Node, Schedule
 from ciranda.project import names
 
-
 _HARMED = 5  # times that one asset is made anew before the disk is taken for the culprit
 
 
@@ -62,7 +61,8 @@ class Execution:
         self._selector = selectors.DefaultSelector()
         self._idle: list[workers.Worker] = []
         self._busy: dict[workers.Worker, _Task] = {}
-        self._todo: deque[_Task] = deque()
+        self._steps: deque[_Task] = deque()  # work that waits for a worker; steps go first
+        self._checks: deque[_Task] = deque()
         self._single = frozenset(name for name, files in prepared.found.sources.items() if len(files) == 1)
         self._about: dict[str, float] | None = None
         self._lines: Lines | None = None
@@ -85,7 +85,7 @@ class Execution:
                 self._assign()
                 if self._busy:
                     self._wait()
-                elif not (self._todo or self._schedule.ready):
+                elif not (self._steps or self._checks or self._schedule.ready):
                     break
         finally:
             self.close()
@@ -114,7 +114,7 @@ class Execution:
                 if known is not None:
                     self._decided(node, replace(known, severity=node.severity))
                 else:
-                    self._todo.append(_Task(node, parts, crashes=self._crashed.get(node.name, 0)))
+                    self._later(_Task(node, parts, crashes=self._crashed.get(node.name, 0)))
                 continue
             result = self._known.result(parts.key)
             if result is not None and self._parts.store.has(result.version.digest):
@@ -123,20 +123,22 @@ class Execution:
                 continue
             if result is not None:
                 self._note(f"{node.name} is not in the store any more ({result.version.digest[:15]}…): made anew")
-            self._todo.append(_Task(node, parts, crashes=self._crashed.get(node.name, 0)))
+            self._later(_Task(node, parts, crashes=self._crashed.get(node.name, 0)))
 
     # ── work ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _assign(self) -> None:
         """Give work to idle workers, and start some while there is more work than workers."""
-        self._todo = deque(sorted(self._todo, key=lambda task: isinstance(task.node, Check)))
-        while self._todo:
+        while self._steps or self._checks:
             if not self._idle and len(self._busy) >= self._jobs:
                 break
-            task = self._todo.popleft()
+            task = (self._steps or self._checks).popleft()
             if not self._idle:
                 self._spawn()
             self._start(self._choose(task), task)
+
+    def _later(self, task: _Task) -> None:
+        (self._checks if isinstance(task.node, Check) else self._steps).append(task)
 
     def _spawn(self) -> None:
         self._spawned += 1
@@ -252,10 +254,7 @@ class Execution:
         if answer["output"].get("held"):
             worker.held[step.name] = version.digest
         seconds = float(answer.get("seconds") or 0.0)
-        digest_of = self._prepared.found.survey.digest
-        self._recorder.result(
-            version, task.parts, [(path, digest_of(path)) for path in task.parts.code.modules], seconds
-        )
+        self._recorder.result(version, task.parts, seconds)
         self._made(step, StepResult(step.name, "ran", version, seconds))
 
     # ── what becomes of nodes ────────────────────────────────────────────────────────────────────────────────────
@@ -286,7 +285,7 @@ class Execution:
         if again and task.tries < node.retries:
             task.tries += 1
             self._report(reports.StepDone(result, node.kind, again=True))
-            self._todo.append(task)
+            self._later(task)
             return
         self.results[node.name] = result
         self._report(reports.StepDone(result, node.kind))
@@ -310,7 +309,7 @@ class Execution:
             return
         handover.clear(self._place().folder / "out" / task.id)
         self._note(f"the process that ran {task.node.name} died ({str(gone).splitlines()[0]}): once more")
-        self._todo.append(task)
+        self._later(task)
 
     def _drop(self, worker: workers.Worker) -> _Task | None:
         task = self._busy.pop(worker, None)
@@ -338,7 +337,7 @@ class Execution:
             self._parts.store.discard(digest)
         if version.kind == "source":
             self.versions[asset] = self._prepared.source(asset, self._parts.store)
-            self._todo.append(task)
+            self._later(task)
             return
         try:
             self._schedule.again(asset, task.node)

@@ -126,7 +126,7 @@ class Fingerprints:
         names = base.names.union(*(piece.names for piece in own))
         others = self._called(base, (node.file, _function(node)), names)
         dynamic = base.dynamic or any(not piece.names.isdisjoint(_DYNAMIC) for piece in (*own, *others))
-        function = digest.of("code", [piece.text for piece in own])
+        function = own[0].text if len(own) == 1 else digest.of("code", [piece.text for piece in own])
         rest = digest.of("code", [base.digest, [piece.text for piece in others]]) if others else base.digest
         files = self._listed(closure if dynamic else ())
         return Code(digest.of("code", [FORMAT, node.name, function, rest, files]), function, rest, files, closure)

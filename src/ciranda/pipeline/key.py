@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ciranda.kernel import digest
@@ -11,7 +12,7 @@ from ciranda.pipeline.records import Input, Version
 FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Surroundings:
     """What every key of a run shares."""
 
@@ -19,8 +20,18 @@ class Surroundings:
     python: str
     platform: str
 
+    @cached_property
+    def before(self) -> bytes:
+        """Its entries that sort between `code` and `format`, canonical, without braces."""
+        return digest.canonical({"distributions": dict(self.distributions)})[1:-1]
 
-@dataclass(frozen=True, slots=True)
+    @cached_property
+    def after(self) -> bytes:
+        """Its entries that sort after `parameters`."""
+        return digest.canonical({"platform": self.platform, "python": self.python})[1:-1]
+
+
+@dataclass(frozen=True)
 class Parts:
     """The parts of one key: the code, the parameters, the inputs by parameter, and the surroundings."""
 
@@ -29,21 +40,26 @@ class Parts:
     inputs: Mapping[str, Any]  # parameter → [digest, codec], or what stands for a marker
     around: Surroundings
 
-    @property
+    @cached_property
     def key(self) -> str:
+        """The digest of the canonical form of what `told` says, put together from parts that many keys share."""
+        code, around = digest.canonical(self.code.fingerprint), self.around
+        inputs, parameters = digest.canonical(dict(self.inputs)), digest.canonical(dict(self.parameters))
+        data = b'{"code":%b,%b,"format":%d,"inputs":%b,"parameters":%b,%b}'
+        return digest.digest("key", data % (code, around.before, FORMAT, inputs, parameters, around.after))
+
+    def told(self) -> dict[str, Any]:
+        """Everything that the key is made of."""
         around = self.around
-        return digest.of(
-            "key",
-            {
-                "format": FORMAT,
-                "code": self.code.fingerprint,
-                "parameters": self.parameters,
-                "inputs": self.inputs,
-                "distributions": around.distributions,
-                "python": around.python,
-                "platform": around.platform,
-            },
-        )
+        return {
+            "format": FORMAT,
+            "code": self.code.fingerprint,
+            "parameters": dict(self.parameters),
+            "inputs": dict(self.inputs),
+            "distributions": dict(around.distributions),
+            "python": around.python,
+            "platform": around.platform,
+        }
 
 
 def inputs(

@@ -110,6 +110,22 @@ SELECT pieces FROM module WHERE digest = :digest AND python = :python;
 -- name: keep_module
 INSERT INTO module (digest, python, pieces) VALUES (:digest, :python, :pieces) ON CONFLICT (digest, python) DO NOTHING;
 
+-- name: unchanged
+SELECT state, project, run, checks FROM unchanged WHERE tree = :tree;
+
+-- name: keep_unchanged
+INSERT INTO unchanged (tree, state, project, run, checks) VALUES (:tree, :state, :project, :run, :checks)
+ON CONFLICT (tree) DO UPDATE SET state = :state, project = :project, run = :run, checks = :checks;
+
+-- name: insert_unchanged_run
+-- A run that found what another one has; it is of the same project, interpreter and trust.
+INSERT INTO run (id, project, number, commit_id, dirty, cause, actor, trust, state, started_us, ended_us, interpreter, confined,
+    process, steps_of, summary)
+SELECT :id, project, (SELECT MAX(number) + 1 FROM run AS other WHERE other.project = run.project), :commit_id, :dirty, cause,
+    :actor, trust, 'finished', :began, :now, interpreter, confined, NULL, :same_as, :summary
+FROM run WHERE id = :same_as
+RETURNING number;
+
 -- name: file_stats
 SELECT path, mark, digest FROM file_stat WHERE tree = :tree;
 

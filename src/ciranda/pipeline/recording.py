@@ -1,7 +1,7 @@
 """What a run made, on its way to durability: objects in batches, then the ledger rows that name them."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 
@@ -9,6 +9,7 @@ from ciranda.kernel import digest
 from ciranda.kernel.database import Transaction
 from ciranda.pipeline import cache, codec
 from ciranda.pipeline.key import Parts as KeyParts
+from ciranda.pipeline.prepare import Prepared
 from ciranda.pipeline.records import Outcome, Version
 from ciranda.pipeline.request import Parts, Request
 
@@ -18,13 +19,12 @@ _EVERY = 0.1  # seconds that a result may wait to be made durable with others
 class Recorder:
     """Collects what steps and checks made; nothing is in the ledger before its object is on the disk."""
 
-    def __init__(self, request: Request, parts: Parts, run: str, objects: Mapping[str, bytes]) -> None:
-        """`objects`: listings by digest, kept when a result names them."""
+    def __init__(self, request: Request, parts: Parts, run: str, prepared: Prepared) -> None:
         self._request = request
         self._parts = parts
         self._run = run
-        self._objects = objects
-        self._kept: set[str] = set()
+        self._prepared = prepared
+        self._kept: dict[Hashable, str] = {}
         self._batch: ExitStack | None = None
         self._until = 0.0
         self._works: list[Callable[[Transaction], None]] = []
@@ -37,17 +37,16 @@ class Recorder:
             self._batch.enter_context(self._parts.store.batch())
             self._until = time.monotonic() + _EVERY
 
-    def result(self, version: Version, parts: KeyParts, modules: Iterable[tuple[str, str]], seconds: float) -> None:
-        """Record what a step made. `modules`: the files of its import closure with their digests."""
+    def result(self, version: Version, parts: KeyParts, seconds: float) -> None:
+        """Record what a step made."""
         self.open()
-        for name in (parts.code.files,):
-            self._object(self._objects.get(name))
+        code = parts.code
         explained = {
-            "function": parts.code.function,
-            "base": parts.code.base,
-            "files": parts.code.files,
-            "modules": self._object(digest.canonical(dict(modules))),
-            "distributions": self._object(digest.canonical(dict(parts.around.distributions))),
+            "function": code.function,
+            "base": code.base,
+            "files": self._object(code.files, lambda: self._prepared.objects[code.files]),
+            "modules": self._object(code.modules, lambda: digest.canonical(self._modules(code.modules))),
+            "distributions": self._object("distributions", lambda: digest.canonical(dict(parts.around.distributions))),
             "parameters": dict(parts.parameters),
             "inputs": dict(parts.inputs),
             "python": parts.around.python,
@@ -91,10 +90,11 @@ class Recorder:
             written.result()
         self._written.clear()
 
-    def _object(self, data: bytes | None) -> str:
-        if data is None:
-            return ""
-        name = digest.digest("object", data)
-        if name not in self._kept:
-            self._kept.add(self._parts.store.put(data))
-        return name
+    def _object(self, what: Hashable, data: Callable[[], bytes]) -> str:
+        """The digest of something that many results name, which is kept once."""
+        if what not in self._kept:
+            self._kept[what] = self._parts.store.put(data())
+        return self._kept[what]
+
+    def _modules(self, paths: Sequence[str]) -> dict[str, str]:
+        return {path: self._prepared.found.survey.digest(path) for path in paths}

@@ -12,7 +12,7 @@ from ciranda.kernel import digest, errors, statements
 from ciranda.kernel.database import Database, Transaction
 
 sql = statements.load("ciranda.pipeline")
-_RACY = 2_000_000_000  # nanoseconds after a change during which a file may change again without its times telling
+RACY = 2_000_000_000  # nanoseconds after a change during which a file may change again without its times telling
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,7 @@ class Survey:
     marks: dict[str, str]
     links: dict[str, str]  # path → where it leads, as it says
     executable: frozenset[str]
+    seen_ns: int  # when it was looked at, in nanoseconds since 1970
     _known: dict[str, tuple[str, str]] = field(default_factory=dict)  # path → mark, digest
     _read: dict[str, str] = field(default_factory=dict)
     _fresh: dict[str, tuple[str, str]] = field(default_factory=dict)  # of what was read, what may be remembered
@@ -122,7 +123,7 @@ class Survey:
             raise _unreadable(path, error) from None
         _, modified, changed, _ = (int(part) for part in mark.split())
         self._read[path] = found
-        if max(modified, changed) < now - _RACY:
+        if max(modified, changed) < now - RACY:
             self._fresh[path] = (mark, found)
         return found
 
@@ -150,10 +151,14 @@ class Survey:
         database.submit(work)
 
 
-def survey(tree: Tree, database: Database) -> Survey:
-    """Look at every file once; nothing is read. Raises errors.Invalid for a name that is not UTF-8."""
+def survey(tree: Tree, database: Database | None) -> Survey:
+    """Look at every file once; nothing is read. `database` is where digests of earlier runs are looked for.
+
+    Raises errors.Invalid for a name that is not UTF-8.
+    """
+    seen_ns = time.time_ns()
     known: dict[str, tuple[str, str]] = {}
-    if tree.files is not None:
+    if tree.files is not None and database is not None:
         known = {
             row["path"]: (row["mark"], row["digest"]) for row in database.query(sql.file_stats, tree=str(tree.path))
         }
@@ -176,7 +181,7 @@ def survey(tree: Tree, database: Database) -> Survey:
         elif found.st_mode & 0o100:
             executable.add(path)
         marks[path] = mark(found)
-    return Survey(tree, marks, links, frozenset(executable), known)
+    return Survey(tree, marks, links, frozenset(executable), seen_ns, known)
 
 
 def mark(found: os.stat_result) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ciranda.kernel import digest
 from ciranda.pipeline import key
 from ciranda.pipeline.fingerprint import Code
 from ciranda.pipeline.records import Input, Version
@@ -62,3 +63,8 @@ def test_what_stands_for_an_input() -> None:
     told = key.inputs(given, {"a": version}, {}, {"commit": "c"})
     assert told == {"a": ["b3:1", "json"], "now": ["live"], "facts": ["run", {"commit": "c"}]}
     assert key.inputs(given[1:2], {}, {"a": version}, {}) == {"now": ["live", "b3:1", "json"]}
+
+
+@given(parts)
+def test_a_key_is_the_digest_of_the_canonical_form_of_all_its_parts(given: key.Parts) -> None:
+    assert given.key == digest.of("key", given.told())

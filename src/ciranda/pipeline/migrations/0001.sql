@@ -84,6 +84,15 @@ CREATE TABLE module (
     PRIMARY KEY (digest, python)
 );
 
+-- Working trees in which nothing was touched since a run that had everything.
+CREATE TABLE unchanged (
+    tree TEXT PRIMARY KEY,
+    state TEXT NOT NULL,            -- digest of what a run depends on
+    project TEXT NOT NULL,
+    run TEXT NOT NULL REFERENCES run (id),
+    checks BIGINT NOT NULL          -- how many passed
+);
+
 -- Digests of files of working trees that have not been touched since.
 CREATE TABLE file_stat (
     tree TEXT NOT NULL,

@@ -88,11 +88,14 @@ def create(home: Home, ledger: str | None = None) -> None:
         home.state,
     ):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if ledger and not ledger.startswith("sqlite:"):
-        files.write_atomic(home.root / "ledger.url", ledger.encode() + b"\n", mode=0o600)
     if not (home.root / "format").exists():
-        with opened(home, fresh=True) as (ledger_database, _):
-            migrations.migrate(ledger_database, [f"ciranda.{room}" for room in ROOMS])
+        made = database.open(ledger or home.ledger_url, home.sockets)
+        try:
+            migrations.migrate(made, [f"ciranda.{room}" for room in ROOMS])
+        finally:
+            made.close()
+        if ledger and not ledger.startswith("sqlite:"):  # only now: an address that does not answer must not stay
+            files.write_atomic(home.root / "ledger.url", ledger.encode() + b"\n", mode=0o600)
         files.write_atomic(home.root / "format", FORMAT.encode())
 
 
@@ -111,14 +114,12 @@ def check_format(home: Home) -> None:
 
 
 @contextmanager
-def opened(home: Home, *, fresh: bool = False) -> Iterator[tuple[database.Database, store.Store]]:
+def opened(home: Home) -> Iterator[tuple[database.Database, store.Store]]:
     """The ledger and the store of a home, closed again at the end."""
-    if not fresh:
-        check_format(home)
-        if not (home.root / "format").exists():
-            raise errors.NotFound(
-                "there is no home here yet", where=str(home.root), hint="start one: ciranda up   or: ciranda run"
-            )
+    check_format(home)
+    if not (home.root / "format").exists():
+        hint = "start one: ciranda up   or: ciranda run"
+        raise errors.NotFound("there is no home here yet", where=str(home.root), hint=hint)
     ledger_database = database.open(home.ledger_url, home.sockets)
     try:
         yield ledger_database, store.Store(home.store)

@@ -97,6 +97,8 @@ def _propose(
     if update.new == NOTHING:
         return _refused(update, f"{name} is protected: it cannot be deleted")
     at = repositories.read_ref(repository, update.ref) or NOTHING
+    if at == update.new:  # pushed again while it landed
+        return {"ref": update.ref, "state": "done"}
     if at != update.old:
         return _refused(update, "fetch first")
     if repositories.object_kind(repository, update.new) != "commit":

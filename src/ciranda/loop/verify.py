@@ -10,6 +10,7 @@ from ciranda.kernel.database import Transaction
 from ciranda.loop import changes
 from ciranda.loop.places import Workshop
 from ciranda.pipeline import interpreters
+from ciranda.project import layers
 from ciranda.release import manifest, releases
 from ciranda.versions import repositories, trees
 
@@ -81,5 +82,5 @@ def _variables(
         f"CIRANDA_URL_{service.upper().replace('-', '_')}": f"{gateway}/{revision.project}/{revision.environment}/{service}"
         for service in content.services
     }
-    config = {name: str(value.value) for name, value in revision.config.items()}
+    config = {name: layers.text(value.value) for name, value in revision.config.items()}
     return config | urls | {"CIRANDA_ENVIRONMENT": revision.environment, "CIRANDA_RELEASE": release.name}

@@ -97,6 +97,13 @@ def test_a_settled_change_that_is_pushed_again_is_a_new_one(place: Place) -> Non
     assert place.push("refs/heads/main", NOTHING, head)["change"]["number"] == 2
 
 
+def test_what_landed_meanwhile_is_done(place: Place) -> None:
+    head = place.commit({"ciranda.toml": TOML})
+    place.push("refs/heads/main", NOTHING, head)
+    place.land(head)
+    assert place.push("refs/heads/main", NOTHING, head)["state"] == "done"
+
+
 def test_a_protected_branch_is_not_deleted_forced_or_moved_from_elsewhere(place: Place) -> None:
     first = place.commit({"ciranda.toml": TOML})
     place.push("refs/heads/main", NOTHING, first)
@@ -105,7 +112,7 @@ def test_a_protected_branch_is_not_deleted_forced_or_moved_from_elsewhere(place:
     other = place.commit({"ciranda.toml": TOML}, "unrelated")
     assert "cannot be deleted" in place.push("refs/heads/main", first, NOTHING)["reason"]
     assert "only moves forward" in place.push("refs/heads/main", first, other)["reason"]
-    assert place.push("refs/heads/main", other, first)["reason"] == "fetch first"
+    assert place.push("refs/heads/main", NOTHING, other)["reason"] == "fetch first"
     assert repositories.read_ref(place.bare, "refs/heads/main") == first
 
 

@@ -114,4 +114,4 @@ class Instances(Protocol):
         """Replace the routes of one environment; returns after the gateway took them, or raises."""
 
     def routed(self, project: str, environment: str) -> list[Route]:
-        """The routes of one environment as the persisted table has them."""
+        """The routes of one environment that are in force. Raises errors.Unreachable while the gateway is away."""

@@ -68,6 +68,7 @@ class Supervisor:
         self._drains: dict[str, threading.Thread] = {}
         self._starting: list[str] = []  # specifications written down, of instances that the keeper does not list yet
         self._closed = threading.Event()
+        self._in_force = 0  # the serial of the last table that the gateway told this process of
 
     def close(self) -> None:
         """End this process's threads; the instances go on."""
@@ -201,8 +202,10 @@ class Supervisor:
             failpoint("route.acknowledged")
 
     def routed(self, project: str, environment: str) -> list[Route]:
-        """The routes of one environment as they were last written."""
+        """The routes of one environment that are in force. Raises errors.Unreachable, errors.Refused."""
         found = self._written() or self._good()
+        if found.serial > self._in_force:  # who wrote them may have died before the gateway was told
+            self._reload(found.serial)
         return [route for route in found.routes if (route.project, route.environment) == (project, environment)]
 
     def _reload(self, serial: int) -> None:
@@ -217,6 +220,7 @@ class Supervisor:
             else:
                 if not answer["ok"]:
                     raise errors.Refused(f"the gateway did not take the routes: {answer['error']}")
+                self._in_force = max(self._in_force, serial)
                 return
 
     def _written(self) -> table.Table | None:

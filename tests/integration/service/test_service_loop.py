@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ciranda.kernel import confine, errors, process
-from ciranda.service import counters, logs, supervisor
+from ciranda.service import counters, logs, supervisor, table
 from support import service as support
 
 
@@ -235,6 +235,21 @@ def test_a_new_control_knows_everything_and_ends_what_another_began(stage: suppo
         assert again[names[1]].state in {"draining", "exited"}
         assert second.routed("flights", "prod") == [support.route({names[0]: seen[names[0]]})]
         support.until(lambda: {one.id: one.exit for one in second.observe()}[names[1]] == "exit 0")
+
+
+def test_routes_that_the_gateway_was_never_told_of_are_put_in_force_by_the_next_control(
+    stage: support.Stage, watcher: supervisor.Supervisor
+) -> None:
+    names = [watcher.start(stage.spec(release)) for release in ("r1", "r2")]
+    healthy = support.healthy(watcher, *names)
+    watcher.route("flights", "prod", [support.route({names[0]: healthy[names[0]]})])
+    path = stage.home / "state/routes.json"
+    newer = support.route({names[1]: healthy[names[1]]}, "r2")
+    table.save(path, table.load(path).replaced("flights", "prod", [newer]))  # and here control is killed
+    assert stage.get()[1]["x-ciranda-release"] == "r1"
+    with support.supervising(stage) as second:
+        assert second.routed("flights", "prod") == [newer]
+        assert stage.get()[1]["x-ciranda-release"] == "r2"
 
 
 def test_requests_in_flight_end_before_an_instance_is_told_to_leave(

@@ -9,11 +9,9 @@ from typing import Protocol
 
 from ciranda.service.gateway import heads
 from ciranda.service.gateway.force import REST, Connection, Entry, Force, Release, Upstream
-from ciranda.service.gateway.plain import Names
+from ciranda.service.gateway.plain import Answers, Names
 
-HELD = (
-    64 * 1024
-)  # bytes of a body that are kept until the first byte of the answer, so that the request can be sent again
+HELD = 64 * 1024  # bytes of a body kept until the answer begins, so that the request can be sent again
 PENDING = 256 * 1024  # bytes of a body that wait for a connection before reading from the client pauses
 CONNECT = 5.0  # seconds to connect to an instance
 QUIET = 300.0  # seconds for which an answer that has begun may say nothing
@@ -58,6 +56,7 @@ class Gateway:
         self.force = force
         self.connect = connect
         self.names = Names()
+        self.answers = Answers()
         self.closing = False
         self.tasks: set[asyncio.Task[None]] = set()
         self._out: list[tuple[asyncio.WriteTransport, bytes]] = []

@@ -5,7 +5,7 @@ from typing import cast
 
 import httptools
 
-from ciranda.service.gateway import heads, plain
+from ciranda.service.gateway import heads
 from ciranda.service.gateway.exchange import QUIET, Exchange, Gateway, Link
 from ciranda.service.gateway.force import Upstream
 
@@ -108,7 +108,7 @@ class InstanceConnection(asyncio.Protocol):
                 exchange.lost(502, "the instance answered with too long a head")
             return
         self.buffer = b""
-        known = None if exchange.method == b"HEAD" else plain.answer(data[:end], self.gateway.names)
+        known = None if exchange.method == b"HEAD" else self.gateway.answers.read(data[:end])
         if known is None:
             self._begin_parsing()
             self._parse(exchange, cast(httptools.HttpResponseParser, self.parser), data)

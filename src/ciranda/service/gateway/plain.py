@@ -16,6 +16,7 @@ _REQUEST = re.compile(
 _ANSWER = re.compile(rb"HTTP/1\.1 ([2-5][0-9][0-9]) [\t\x20-\x7e\x80-\xff]*\r\n" + _LINES)
 _LENGTH = re.compile(rb"[0-9]{1,15}")
 _MOST_NAMES = 4096
+_MOST_KNOWN, _LONGEST_KNOWN = 1024, 2048  # heads, bytes
 
 PASSED, DROPPED = b"", b"-"
 
@@ -96,6 +97,26 @@ def request(head: bytes, names: Names) -> Request | None:
             treated.append((kind, value))
     passed.append(b"")
     return Request(match[1], match[2], treated, b"\r\n".join(passed), max(length, 0), keep_alive)
+
+
+class Answers:
+    """Reads answers' heads. Those of one service repeat, so what was found for a short one is remembered."""
+
+    def __init__(self) -> None:
+        self._names = Names()
+        self._known: dict[bytes, Answer | None] = {}
+
+    def read(self, head: bytes) -> Answer | None:
+        """An answer's head, up to and with the empty line; None when it is not plain."""
+        try:
+            return self._known[head]
+        except KeyError:
+            found = answer(head, self._names)
+            if len(head) <= _LONGEST_KNOWN:
+                if len(self._known) >= _MOST_KNOWN:
+                    self._known.clear()
+                self._known[head] = found
+            return found
 
 
 def answer(head: bytes, names: Names) -> Answer | None:

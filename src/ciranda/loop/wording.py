@@ -69,7 +69,7 @@ def asset(
     run: int,
 ) -> list[str]:
     """An asset's line with its checks; under it every check that does not pass, with a sample of its rows."""
-    cached = result.state == "unchanged"
+    cached = result.state == "unchanged" and all(verdict.cached for verdict in verdicts)
     seconds = result.seconds + sum(verdict.seconds for verdict in verdicts if not verdict.cached)
     if result.state == "failed":
         error = (result.error or "").rstrip().splitlines() or ["it failed"]
@@ -159,11 +159,12 @@ def _facts(version: records.Version | None) -> list[str]:
     if version is None:
         return []
     facts = [plural(version.rows, "row")] if version.rows is not None else []
-    for name, value in list(version.figures.items())[:2]:
+    measured = sorted(version.figures.items(), key=lambda figure: not isinstance(figure[1], float))
+    for name, value in measured[:2]:
         if isinstance(value, float):
             facts.append(f"{name} {value:.3f}")
         elif isinstance(value, int | str):
-            facts.append(f"{name} {value}")
+            facts.append(f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}")
     return facts
 
 

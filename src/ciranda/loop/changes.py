@@ -70,6 +70,12 @@ def find_same(database: Database | Transaction, *, repository: str, ref: str, ba
     return None if row is None else _change(row)
 
 
+def waiting(database: Database, *, repository: str, ref: str, actor: str) -> Change | None:
+    """Somebody's change of a branch that has not passed or failed its gate yet."""
+    row = database.one(sql.waiting_change, repository=repository, ref=ref, actor=actor)
+    return None if row is None else _change(row)
+
+
 def record(
     tx: Transaction,
     *,

@@ -14,6 +14,10 @@ ON CONFLICT DO NOTHING;
 -- The unsettled change of the very same push.
 SELECT * FROM change WHERE repository = :repository AND ref = :ref AND base = :base AND head = :head AND ended_us IS NULL;
 
+-- name: waiting_change
+-- Somebody's change of a branch whose gate is still open.
+SELECT * FROM change WHERE repository = :repository AND ref = :ref AND actor = :actor AND state IN ('recorded', 'judging') LIMIT 1;
+
 -- name: change_by_id
 SELECT * FROM change WHERE id = :id;
 

@@ -117,6 +117,12 @@ def _propose(
             return _refused(update, f"the project {project.name} lives in the repository {owner.repository} already")
         repositories.set_head(repository, update.ref)
     change = changes.find_same(database, repository=push.repository, ref=update.ref, base=update.old, head=update.new)
+    waiting = changes.waiting(database, repository=push.repository, ref=update.ref, actor=push.user)
+    if change is None and waiting is not None:
+        return _refused(
+            update,
+            f"change {waiting.number} of yours still waits for its gate; amending it is not built yet: push again when it has ended",
+        )
     if change is None:
         number = database.write(lambda tx: changes.take_number(tx, push.repository))
         repositories.write_change_ref(repository, number, update.new)

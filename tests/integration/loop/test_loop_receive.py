@@ -59,7 +59,9 @@ class Place:
 
 def git(folder: Path, *arguments: str) -> str:
     identity = ("-c", "user.name=Ana", "-c", "user.email=ana@localhost", "-c", "protocol.file.allow=always")
-    return subprocess.run(["git", "-C", folder, *identity, *arguments], check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ["git", "-C", folder, *identity, *arguments], check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 @pytest.fixture
@@ -95,6 +97,13 @@ def test_a_settled_change_that_is_pushed_again_is_a_new_one(place: Place) -> Non
     (change,) = changes.unsettled(place.database)
     place.database.write(lambda tx: changes.move(tx, change, "refused", reason="red"))
     assert place.push("refs/heads/main", NOTHING, head)["change"]["number"] == 2
+
+
+def test_amending_a_change_that_waits_is_refused_as_not_yet(place: Place) -> None:
+    place.push("refs/heads/main", NOTHING, place.commit({"ciranda.toml": TOML}))
+    answer = place.push("refs/heads/main", NOTHING, place.commit({"a": "b"}))
+    assert "change 1 of yours still waits" in answer["reason"]
+    assert len(changes.unsettled(place.database)) == 1
 
 
 def test_what_landed_meanwhile_is_done(place: Place) -> None:
@@ -135,7 +144,9 @@ def test_hostile_names_are_refused(place: Place, ref: str) -> None:
 
 def test_a_tree_without_or_with_a_broken_declaration_is_refused_by_name(place: Place) -> None:
     assert "no ciranda.toml" in place.push("refs/heads/main", NOTHING, place.commit({"a": "b"}))["reason"]
-    broken = place.push("refs/heads/main", NOTHING, place.commit({"ciranda.toml": '[project]\nname = "toy"\nownr = "x"\n'}))
+    broken = place.push(
+        "refs/heads/main", NOTHING, place.commit({"ciranda.toml": '[project]\nname = "toy"\nownr = "x"\n'})
+    )
     assert "ciranda.toml:3" in broken["reason"]
     assert changes.unsettled(place.database) == []
 

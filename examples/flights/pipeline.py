@@ -62,19 +62,23 @@ def whole_year(flights: pl.DataFrame) -> bool:
     return months.height == 12 and months["len"].min() >= 20_000
 
 
-@check(flights, severity="warn")
-def weather_complete(flights: pl.DataFrame) -> pl.DataFrame:
-    """The weather of some hours was never written down; the model lives with that."""
-    return flights.filter(pl.col("visib").is_null()).select("id", "day", "hour", "origin")
+@check(flights, at_most=0.01, severity="warn")
+def weather_complete(flights: pl.DataFrame) -> float:
+    """The weather of some hours was never written down (0.5 % of the flights): more than 1 % is a warning, no refusal."""
+    return flights["visib"].null_count() / flights.height
 
 
 @model
-def delay(flights: pl.DataFrame, depth: int = 6, rounds: int = 60) -> HistGradientBoostingClassifier:
+def delay(flights: pl.DataFrame, depth: int = 6, rounds: int = 30) -> HistGradientBoostingClassifier:
     """How likely a flight is late, from what is known an hour before it leaves."""
     columns = features.CLOCK
     seen = features.add(flights).filter(~features.held_out(), pl.col("late").is_not_null())
     fitted = HistGradientBoostingClassifier(
-        max_depth=depth, max_iter=rounds, categorical_features=features.CATEGORIES, random_state=2013
+        max_depth=depth,
+        max_iter=rounds,
+        learning_rate=0.2,
+        categorical_features=features.CATEGORIES,
+        random_state=2013,
     ).fit(seen.select(columns), seen["late"])
     log(rows=seen.height, columns=len(columns), auc=round(auc(fitted, flights), 4))
     return fitted

@@ -17,7 +17,7 @@ PUSH = 150.0  # seconds for a push with its gate
 LIVE = 60.0  # seconds from an accepted push to the first answer of the new release
 BACK = 20.0  # seconds for what was killed or rolled back to answer again
 AFTER = 1.0  # seconds of traffic to look at once an act is over
-RATE = 200.0  # requests a second
+RATE = 150.0  # requests a second: steady, and a machine of two cores has room for the rest
 CLIENTS = 8
 
 

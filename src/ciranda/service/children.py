@@ -49,7 +49,10 @@ def decode(data: bytes) -> list[Child]:
             raise ValueError(f"format is {document['format']!r}")
         return [_child(entry) for entry in document["children"]]
     except (ValueError, KeyError, TypeError) as error:
-        raise errors.Corrupt(f"the record of running processes cannot be read: {error}") from error
+        raise errors.Corrupt(
+            f"the record of running processes cannot be read: {error}",
+            hint="remove it, and what still runs is ended: rm state/children.json",
+        ) from error
 
 
 def _child(entry: Mapping[str, Any]) -> Child:

@@ -22,7 +22,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from ciranda.kernel import errors
+from ciranda.kernel import errors, files
 
 FORMAT = b"ciranda.counters/1"
 SLOT = 1024
@@ -55,13 +55,23 @@ class Counted:
 
 
 class Counters:
-    """The writing end: one process holds it. A file that is not ours, or torn, is begun anew."""
+    """The writing end: one process holds it. A file that is not ours, or torn, is begun anew.
+
+    Without room for the file the counts are this process's own, `kept` is False, and nobody else sees them.
+    """
 
     def __init__(self, path: Path) -> None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        self.kept = True
         try:
-            os.ftruncate(descriptor, SLOT * SLOTS)
+            # a hole that cannot be filled later would end the process by SIGBUS
+            os.posix_fallocate(descriptor, 0, SLOT * SLOTS)
             self._map = mmap.mmap(descriptor, SLOT * SLOTS)
+        except OSError as error:
+            if files.no_room(error) is None:
+                raise
+            self.kept = False
+            self._map = mmap.mmap(-1, SLOT * SLOTS)
         finally:
             os.close(descriptor)
         if self._map[: len(FORMAT)] != FORMAT:

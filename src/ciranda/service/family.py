@@ -7,8 +7,9 @@ import signal as signals
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -22,10 +23,12 @@ from ciranda.service.children import Child
 class Family:
     """The children of one home, and their record in a file."""
 
-    def __init__(self, path: Path, home: str, selector: selectors.BaseSelector) -> None:
+    def __init__(self, path: Path, home: str, selector: selectors.BaseSelector, left: Callable[[Child], None]) -> None:
+        """`left` is called with each child that has exited. The selector's keys carry what is to be called."""
         self._path = path
         self._home = home
         self._selector = selector
+        self._left = left
         self._popens: dict[str, subprocess.Popen[bytes]] = {}
         self.members: dict[str, Child] = {}
 
@@ -103,13 +106,16 @@ class Family:
             child = replace(child, kill_us=time.time_ns() // 1000 + int(kill_after * 1e6))
         child = replace(child, terminated=child.terminated or number is not None)
         self.members[name] = child
-        self.record()
+        self._record_or_say()
         if number is not None:
             children.signal(child, number)
         return child
 
-    def exited(self, name: str) -> Child:
-        """A watched child has exited: its status, its remains, its record. Returns it as it was, with its exit."""
+    def _exited(self, name: str, descriptor: int | None = None) -> None:
+        """A child has exited: its status, its remains, its record."""
+        if descriptor is not None:
+            self._selector.unregister(descriptor)
+            os.close(descriptor)
         child = self.members[name]
         popen = self._popens.pop(name, None)
         if popen is None:  # adopted: its number may be another's by now, and its status went to another parent
@@ -126,14 +132,14 @@ class Family:
         else:
             del self.members[name]
         self._record_or_say()
-        return child
+        self._left(child)
 
     def forget(self, name: str) -> None:
         """Drop an exited child. Raises errors.Refused while it runs."""
         if self.get(name).exit is None:
             raise errors.Refused(f"{name} still runs")
         del self.members[name]
-        self.record()
+        self._record_or_say()
 
     def kill_overdue(self) -> None:
         """Kill those whose time is up."""
@@ -163,9 +169,9 @@ class Family:
         try:
             descriptor = os.pidfd_open(child.identity.pid)
         except ProcessLookupError:  # adopted, and gone since it was looked at
-            self.exited(child.id)
+            self._exited(child.id)
         else:
-            self._selector.register(descriptor, selectors.EVENT_READ, ("exit", child.id))
+            self._selector.register(descriptor, selectors.EVENT_READ, partial(self._exited, child.id, descriptor))
 
 
 def say(text: str) -> None:

@@ -32,21 +32,18 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ciranda.kernel import errors
-from ciranda.service import children, listening
+from ciranda.service import asking, children, listening
 from ciranda.service.children import Child
 from ciranda.service.family import Family, say
 
 _LEAVE = 10.0  # seconds for a role to leave
-_FIRST_DELAY, _LONGEST_DELAY, _STEADY = (
-    0.05,
-    5.0,
-    10.0,
-)  # seconds: back-off between starts of a role; it forgets after the last
-_LONGEST_REQUEST = 1 << 20
+# seconds: back-off between starts of a role, forgotten once one has lived for the last
+_FIRST_DELAY, _LONGEST_DELAY, _STEADY = 0.05, 5.0, 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,7 @@ class Keeper:
         self.roles = [_role(entry) for entry in config["roles"]]
         self.listeners: dict[str, socket.socket] = {}
         self.selector = selectors.DefaultSelector()
-        self.family = Family(self.state / "children.json", self.home, self.selector)
+        self.family = Family(self.state / "children.json", self.home, self.selector, self._left)
         self.restarts: dict[str, float] = {}  # role → when (monotonic)
         self.delays: dict[str, float] = {}
         self.stopping = False
@@ -92,10 +89,10 @@ class Keeper:
 
     def begin(self) -> None:
         """Adopt what lives, listen, start what is missing. Raises errors.Refused when a port is in use."""
+        self._hear_signals()
         self.family.adopt()
         self._listen()
-        requests = listening.on_path(self.sockets / "keeper")
-        self.selector.register(requests, selectors.EVENT_READ, ("accept", requests))
+        asking.Desk(listening.on_path(self.sockets / "keeper"), self.selector, self.answer)
         running = {child.role for child in self.family.living()}
         for role in self.roles:
             if role.name not in running:
@@ -118,7 +115,7 @@ class Keeper:
         until = time.monotonic() + _LEAVE
         while names & self.family.members.keys() and time.monotonic() < until:
             self._turn(until)
-        self.restarts.clear()
+            self.restarts.clear()
 
     # -- roles
 
@@ -141,6 +138,11 @@ class Keeper:
         except (OSError, errors.StorageFull) as error:
             say(f"{role.name} does not start: {error}")
             self._again_later(role.name, 0.0)
+
+    def _left(self, child: Child) -> None:
+        """A child has exited: a role is started again."""
+        if child.role != "instance":
+            self._again_later(child.role, time.time() - child.started_us / 1e6)
 
     def _again_later(self, role: str, lived: float) -> None:
         before = 0.0 if lived > _STEADY else self.delays.get(role, 0.0)
@@ -195,38 +197,28 @@ class Keeper:
 
     def run(self) -> None:
         """Serve until everything has ended."""
-        wake_read, wake_write = socket.socketpair()
-        for end in (wake_read, wake_write):
-            end.setblocking(False)
-        signals.set_wakeup_fd(wake_write.fileno())
-        for number in (signals.SIGTERM, signals.SIGINT):
-            signals.signal(number, lambda *_: None)
-        signals.signal(signals.SIGHUP, signals.SIG_IGN)
-        self.selector.register(wake_read, selectors.EVENT_READ, ("wake", wake_read))
         while not self.stopping or self.family.living():
             self._turn()
         (self.sockets / "keeper").unlink(missing_ok=True)
 
+    def _hear_signals(self) -> None:
+        read, write = socket.socketpair()
+        for end in (read, write):
+            end.setblocking(False)
+        signals.set_wakeup_fd(write.fileno())
+        for number in (signals.SIGTERM, signals.SIGINT):
+            signals.signal(number, lambda *_: None)
+        signals.signal(signals.SIGHUP, signals.SIG_IGN)
+        self.selector.register(read, selectors.EVENT_READ, partial(self._told, read, write))
+
+    def _told(self, read: socket.socket, _write: socket.socket) -> None:
+        if set(read.recv(64)) & {signals.SIGTERM, signals.SIGINT}:
+            self.stop()
+
     def _turn(self, until: float | None = None) -> None:
         """Wait for the next thing to do, and do it."""
         for key, _ in self.selector.select(self._patience(until)):
-            kind, subject = key.data
-            match kind:
-                case "exit":
-                    self.selector.unregister(key.fd)
-                    os.close(key.fd)
-                    child = self.family.exited(subject)
-                    if child.role != "instance":
-                        self._again_later(child.role, time.time() - child.started_us / 1e6)
-                case "accept":
-                    connection = subject.accept()[0]
-                    connection.settimeout(1.0)
-                    self.selector.register(connection, selectors.EVENT_READ, ("read", [connection, b""]))
-                case "read":
-                    self._read(subject)
-                case "wake":
-                    subject.recv(64)
-                    self.stop()
+            key.data()
         self._due()
 
     def _patience(self, until: float | None) -> float | None:
@@ -244,27 +236,6 @@ class Keeper:
         self.family.kill_overdue()
         if self.stopping:
             self._end()
-
-    def _read(self, held: list[Any]) -> None:
-        connection, before = held
-        try:
-            data = connection.recv(1 << 16)
-        except OSError:
-            data = b""
-        *lines, rest = (before + data).split(b"\n")
-        held[1] = rest
-        for line in lines:
-            if not _reply(connection, self._answered(line)):
-                data = b""
-        if not data or len(rest) > _LONGEST_REQUEST:
-            self.selector.unregister(connection)
-            connection.close()
-
-    def _answered(self, line: bytes) -> dict[str, Any]:
-        try:
-            return {"ok": True, **self.answer(json.loads(line))}
-        except (errors.CirandaError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            return {"ok": False, "error": str(error) or type(error).__name__}
 
     # -- the end
 
@@ -290,14 +261,6 @@ class Keeper:
 def _role(entry: Mapping[str, Any]) -> Role:
     listen = entry.get("listen")
     return Role(str(entry["name"]), tuple(entry["argv"]), (str(listen[0]), int(listen[1])) if listen else None)
-
-
-def _reply(connection: socket.socket, answer: Mapping[str, Any]) -> bool:
-    try:
-        connection.sendall(json.dumps(answer).encode() + b"\n")
-    except OSError:
-        return False
-    return True
 
 
 def main() -> int:

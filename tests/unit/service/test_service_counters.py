@@ -1,5 +1,6 @@
 """Counters in a file: counted, read from outside, kept."""
 
+import errno
 import itertools
 from pathlib import Path
 
@@ -69,3 +70,15 @@ def test_a_file_that_is_not_ours_is_begun_anew_by_the_writer_and_refused_by_read
         counters.read(path)
     counters.Counters(path).close()
     assert counters.read(path) == {}
+
+
+def test_without_room_the_counts_are_the_writers_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(counters.os, "posix_fallocate", full)
+    counted = counters.Counters(tmp_path / "counters")
+    assert not counted.kept
+    counted.count(counted.slot("/a/b/c", "r1", ()), 200, 5)
+    counted.close()
+    assert (tmp_path / "counters").read_bytes() == b""

@@ -1,13 +1,16 @@
 """The routes table as bytes."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ciranda.kernel import errors
-from ciranda.service import table
+from ciranda.service import counters, table
+from ciranda.service.gateway import admin
+from ciranda.service.gateway.force import Force
 from ciranda.service.port import Route, Target
 
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,5}", fullmatch=True)
@@ -78,3 +81,25 @@ def test_addresses(text: str, there: object) -> None:
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         table.parse_address(text)
+
+
+def test_a_gateway_begins_with_the_last_good_table_and_at_worst_with_none(tmp_path: Path) -> None:
+    counted = counters.Counters(tmp_path / "counters")
+    tables = admin.Tables(tmp_path / "routes.json", Force(counted))
+    assert tables.begin() is None
+    table.save(tables.path, table.Table(7, (Route("a", "b", "c", ()),)))
+    assert tables.reload(7) == 7
+    with pytest.raises(errors.Stale):
+        tables.reload(8)
+    tables.path.write_bytes(b"{")
+    again = admin.Tables(tables.path, Force(counted))
+    assert again.begin()
+    assert (again.force.serial, list(again.force.entries)) == (7, [b"/a/b/c"])
+    again.good.write_bytes(b"")
+    none = admin.Tables(tables.path, Force(counted))
+    assert none.begin()
+    assert (none.force.serial, none.force.entries) == (0, {})
+    table.save(tables.path, table.Table(3))
+    with pytest.raises(errors.Stale):
+        tables.reload(3)  # older than what is in force
+    counted.close()

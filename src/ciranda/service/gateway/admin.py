@@ -32,13 +32,16 @@ class Tables:
         self.force = force
 
     def begin(self) -> str | None:
-        """Put the file in force; when it cannot be read the last good one, and then what was wrong is returned."""
-        try:
-            self.force.put(table.load(self.path))
-        except errors.Corrupt as error:
-            self.force.put(table.load(self.good))
-            return str(error)
-        return None
+        """Put the file in force; when it cannot be read the last good one, else none. Returns what was wrong."""
+        wrong = ""
+        for path in (self.path, self.good):
+            try:
+                self.force.put(table.load(path))
+            except errors.Corrupt as error:
+                wrong = wrong or str(error)
+            else:
+                break
+        return wrong or None
 
     def reload(self, serial: int) -> int:
         """Put the file in force if it is at least this serial; returns the serial in force. Raises errors.CirandaError."""

@@ -9,9 +9,11 @@ import asyncio
 import gc
 import json
 import os
+import resource
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 
 import uvloop
@@ -30,11 +32,14 @@ BACKLOG = 4096
 async def serve(state: Path, sockets: Path, listener: socket.socket, listeners: dict[str, int]) -> None:
     """Serve until SIGTERM or SIGINT, then until nothing is in flight."""
     loop = asyncio.get_running_loop()
-    force = Force(Counters(state / "counters"))
+    counters = Counters(state / "counters")
+    if not counters.kept:
+        _say("there is no room for the counters: they are not kept")
+    force = Force(counters)
     tables = Tables(state / "routes.json", force)
     wrong = tables.begin()
     if wrong:
-        print(f"{wrong}; the last good table is in force", file=sys.stderr, flush=True)  # noqa: T201 - its log
+        _say(f"{wrong}; serial {force.serial} is in force")
     gateway = Gateway(loop, force, connect)
     clients: set[ClientConnection] = set()
     leaving = asyncio.Event()
@@ -66,8 +71,15 @@ def _sweep(now: float, force: Force, clients: set[ClientConnection]) -> None:
         upstream.close_idle(now - IDLE + _SWEEP)
 
 
+def _say(text: str) -> None:
+    """A line in the gateway's log."""
+    print(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), text, file=sys.stderr, flush=True)  # noqa: T201
+
+
 def main() -> None:
     """Run the process."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # every client and every instance takes one
     state, sockets = Path(sys.argv[1]), Path(sys.argv[2])
     listener = socket.socket(fileno=int(os.environ["CIRANDA_LISTEN_FD"]))
     listeners = json.loads(os.environ.get("CIRANDA_LISTENERS", "{}"))

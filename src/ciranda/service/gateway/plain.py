@@ -15,7 +15,7 @@ _REQUEST = re.compile(
 )
 _ANSWER = re.compile(rb"HTTP/1\.1 ([2-5][0-9][0-9]) [\t\x20-\x7e\x80-\xff]*\r\n" + _LINES)
 _LENGTH = re.compile(rb"[0-9]{1,15}")
-_MOST_NAMES = 4096
+_MOST_NAMES, _LONGEST_NAME = 4096, 64  # names, bytes
 _MOST_KNOWN, _LONGEST_KNOWN = 1024, 2048  # heads, bytes
 
 PASSED, DROPPED = b"", b"-"
@@ -52,7 +52,7 @@ class Names:
         """The name in lower case when it is treated, else PASSED or DROPPED."""
         lower = name.lower()
         kind = lower if lower in heads.TREATED else PASSED if heads.passed_on(lower) else DROPPED
-        if len(self.requests) < _MOST_NAMES:
+        if len(self.requests) < _MOST_NAMES and len(name) <= _LONGEST_NAME:
             self.requests[name] = kind
         return kind
 
@@ -60,7 +60,7 @@ class Names:
         """The name in lower case when it is treated, else PASSED."""
         lower = name.lower()
         kind = lower if lower in heads.ANSWER_TREATED else PASSED
-        if len(self.answers) < _MOST_NAMES:
+        if len(self.answers) < _MOST_NAMES and len(name) <= _LONGEST_NAME:
             self.answers[name] = kind
         return kind
 

@@ -95,11 +95,14 @@ def serve(home: homes.Home, opened: database.Database, bench: places.Workshop) -
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    identity = process.of(os.getpid())
-    assert identity is not None
-    worker = f"{identity.pid}:{identity.start}:{identity.boot[:8]}"
+    own = process.of(os.getpid())
+    assert own is not None
+    worker = _name(own)
     running: list[Running] = []
     try:
+        for other in tasks.workers(opened):
+            if not _lives(other):
+                tasks.release_held(opened, other)  # killed: its lease need not be waited for
         while not stopping.is_set():
             running = [one for one in running if not _ended(one, opened, bench)]
             tasks.release_expired(opened)
@@ -116,6 +119,16 @@ def serve(home: homes.Home, opened: database.Database, bench: places.Workshop) -
             tasks.renew(opened, one.task, 0.0)
         waiter.close()
     return 0
+
+
+def _name(identity: process.Identity) -> str:
+    return f"{identity.pid}:{identity.start}:{identity.boot[:8]}"
+
+
+def _lives(worker: str) -> bool:
+    """Whether the runner of this name still runs on this machine; one home has one machine."""
+    found = process.of(int(worker.partition(":")[0]))
+    return found is not None and _name(found) == worker
 
 
 def _start(home: homes.Home, task: tasks.Task) -> subprocess.Popen[bytes]:

@@ -56,6 +56,12 @@ SELECT id FROM task WHERE state = 'claimed' AND lease_us <= :now LIMIT 1;
 -- name: release_expired_tasks
 UPDATE task SET state = 'waiting' WHERE state = 'claimed' AND lease_us <= :now;
 
+-- name: task_workers
+SELECT DISTINCT worker FROM task WHERE state = 'claimed';
+
+-- name: release_worker_tasks
+UPDATE task SET state = 'waiting' WHERE state = 'claimed' AND worker = :worker;
+
 -- name: acquire_lease
 INSERT INTO lease (name, holder, fence, until_us) VALUES (:name, :holder, 1, :until)
 ON CONFLICT (name) DO UPDATE SET holder = :holder, fence = lease.fence + 1, until_us = :until

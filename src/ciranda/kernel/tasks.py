@@ -89,3 +89,13 @@ def release_expired(database: Database) -> int:
     if database.one(sql.expired_tasks, now=clock.now_us()) is None:
         return 0
     return database.write(lambda tx: tx.execute(sql.release_expired_tasks, now=clock.now_us()))
+
+
+def workers(database: Database) -> list[str]:
+    """Who holds tasks now."""
+    return [row["worker"] for row in database.query(sql.task_workers)]
+
+
+def release_held(database: Database, worker: str) -> int:
+    """Let go of the tasks of a worker that is known to have ended, and return how many there were."""
+    return database.write(lambda tx: tx.execute(sql.release_worker_tasks, worker=worker))

@@ -1,0 +1,59 @@
+"""The runner as a process: what a killed one held is taken up at once, what a living one holds is left alone."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ciranda.app import home as homes
+from ciranda.kernel import process, tasks
+from ciranda.kernel.database import Database
+
+PATIENCE = 20.0  # seconds
+
+
+@contextmanager
+def running(home: homes.Home) -> Iterator[None]:
+    runner = subprocess.Popen([sys.executable, "-I", "-m", "ciranda.app.runner", "--home", str(home.root)])
+    try:
+        yield
+    finally:
+        runner.send_signal(signal.SIGTERM)
+        assert runner.wait(PATIENCE) == 0
+
+
+def name(pid: int) -> str:
+    """What the runner of this process would be called."""
+    found = process.of(pid)
+    assert found is not None
+    return f"{found.pid}:{found.start}:{found.boot[:8]}"
+
+
+def claimed(database: Database, subject: str, worker: str) -> str:
+    """A task that somebody holds for an hour; of a change that is not there, so that it ends at once."""
+    task = database.write(lambda tx: tasks.put(tx, kind="judge", subject=subject, body={}))
+    assert tasks.claim(database, worker=worker, kinds=["judge"], lease=3600)
+    return task
+
+
+def test_only_a_dead_runners_tasks_are_taken_at_once(tmp_path: Path) -> None:
+    home = homes.Home(tmp_path / "home")
+    homes.create(home)
+    gone = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    with gone:
+        dead = name(gone.pid)
+    with homes.opened(home) as (database, _):
+        theirs = claimed(database, "change-1", dead)
+        living = claimed(database, "change-2", name(os.getpid()))
+        with running(home):
+            until = time.monotonic() + PATIENCE
+            waiter = database.waiter()
+            while tasks.get(database, theirs).state != "done" and time.monotonic() < until:
+                waiter.wait(0.1)
+            waiter.close()
+        assert tasks.get(database, theirs).state == "done"
+        assert tasks.get(database, living).state == "claimed"

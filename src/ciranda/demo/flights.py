@@ -52,7 +52,7 @@ def story(data: Path) -> Story:
     return Story(
         project="flights",
         service="delays",
-        introduction=f"the {total:,} flights that left New York in 2013: will this one be late?",
+        introduction=f"the {total:,} flights that left New York in 2013",
         write=write,
         bodies=requests(data, header, itertools.chain.from_iterable(months.values())),
         probe=json.dumps(FIRST | STORM).encode(),

@@ -128,6 +128,6 @@ def farewell(stage: Stage, screen: Screen) -> None:
         f"cd {stage.tree}",
         "ciranda status",
         "git push ciranda main",
-        f"ciranda down && rm -rf {stage.folder}",
+        f"ciranda down && rm -rf {' '.join(str(folder) for folder in stage.folders)}",
     ):
         screen.say(f"  {text}")

@@ -21,6 +21,7 @@ from ciranda.kernel import errors
 REMOTE = "ciranda"
 PERSON = "Ada of the flights"
 UP = 60.0  # seconds until the server answers
+TOLD = 12  # lines of a command that should have worked
 DOWN = 60.0  # seconds until it has drained and left
 
 
@@ -40,6 +41,11 @@ class Stage:
         self.tree.mkdir()
         self.port, self.gateway_port = free_ports(2)
         self.environment = environment(os.environ, self.home)
+
+    @property
+    def folders(self) -> list[Path]:
+        """What is removed at the end."""
+        return [self.folder] if self.home.is_relative_to(self.folder) else [self.home, self.folder]
 
     @property
     def gateway(self) -> str:
@@ -82,7 +88,8 @@ class Stage:
     def must(self, said: Said, what: str) -> str:
         """What a command said that has to work before anything can be played. Raises errors.Refused."""
         if said.code:
-            raise errors.Refused(f"{what} failed", where=said.text.strip())
+            last = "\n".join(said.text.strip().splitlines()[-TOLD:])
+            raise errors.Refused(f"{what} ended with {said.code}; the last that it said:\n{last}")
         return said.text.strip()
 
     def up(self, show: Callable[[str], None] | None = None) -> None:
@@ -135,7 +142,7 @@ class Stage:
             with contextlib.suppress(subprocess.SubprocessError, OSError):
                 self.ciranda("down", timeout=DOWN)
         processes.end(self.home)
-        for made in (self.home, self.folder):
+        for made in self.folders:
             if made.exists():
                 remove(made)
 

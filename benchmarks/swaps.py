@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import json
 import multiprocessing
+import shutil
 import statistics
 import subprocess
 import sys
@@ -165,6 +166,7 @@ def keeper(home: Path) -> Iterator[int]:
     finally:
         process.terminate()
         process.wait(30)
+        shutil.rmtree(at)
 
 
 def listening(at: Path) -> int:

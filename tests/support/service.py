@@ -5,6 +5,7 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -197,6 +198,8 @@ class Stage:
             except subprocess.TimeoutExpired:
                 self.keeper.send_signal(signal.SIGTERM)
                 self.keeper.wait(10)
+
+        shutil.rmtree(self.sockets)
 
     def children(self) -> dict[str, dict[str, Any]]:
         """What the keeper lists, roles by their role, instances by id."""

@@ -94,7 +94,8 @@ def wrap(
     """
     mounts = [Mount(path, "private") for path in _temporary()]
     mounts += [
-        Mount(path, "hidden" if path.is_dir() else "empty-file") for path in _real([*hidden, *credentials(Path.home())])
+        Mount(path, "hidden" if path.is_dir() else "empty-file")
+        for path in _real([*hidden, *credentials(Path(os.path.expanduser("~")))])
     ]
     mounts += [Mount(path, "readable") for path in _real([directory, *readable, *_resolver()])]
     mounts += [Mount(path, "writable") for path in _real(writable)]

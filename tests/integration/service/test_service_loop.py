@@ -324,6 +324,7 @@ def test_a_port_in_use_is_named_before_anything_starts(stage: support.Stage, tmp
         other.up()
     assert other.keeper
     other.keeper.wait(10)
+    other.down()
     said = (other.home / "logs/keeper.log").read_text()
     assert f"port {stage.ports['gateway']} is taken by" in said
     assert not _marked(str(other.home).encode() + b":")

@@ -74,6 +74,7 @@ class Admin:
         self._tables = tables
         self._listeners = listeners
         self._clients = clients
+        self._path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         path.unlink(missing_ok=True)
         self._socket.bind(os.fspath(path))
@@ -84,6 +85,7 @@ class Admin:
     def close(self) -> None:
         self._loop.remove_reader(self._socket)
         self._socket.close()
+        self._path.unlink(missing_ok=True)
 
     def _accept(self) -> None:
         try:

@@ -89,13 +89,13 @@ class Bench:
 
 
 @contextmanager
-def bench(root: Path, pipeline: str, *, toml: str = "", **files: str) -> Iterator[Bench]:
+def bench(root: Path, pipeline: str, *, toml: str = "", ledger: str | None = None, **files: str) -> Iterator[Bench]:
     """A bench with a `pipeline.py`; `toml` follows `[project]` in `ciranda.toml`."""
     folder = root / "project"
     folder.mkdir(parents=True)
     home = homes.Home(root / "home")
     if not (home.root / "format").exists():
-        homes.create(home)
+        homes.create(home, ledger)
     with homes.opened(home) as (database, store):
         made = Bench(folder, database, store, engine.Parts(store, database, home.interpreters, home.runs))
         (folder / "pipeline.py").write_text(pipeline)

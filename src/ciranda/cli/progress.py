@@ -59,6 +59,11 @@ class Progress:
                 case reports.Note():
                     self._print([f"  {words.mark('warned', colour=self._colour)} {report.text}"])
 
+    @property
+    def begun(self) -> bool:
+        """Whether anything was printed, the header first."""
+        return self._loud
+
     def end(self) -> None:
         """Print what waited for checks that never came, and stop painting."""
         self._ended.set()

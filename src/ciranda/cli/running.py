@@ -29,7 +29,7 @@ def main(given: argparse.Namespace) -> int:
     if given.json:
         words.out(json.dumps(document(request, result), indent=2, ensure_ascii=False))
     else:
-        _end(request, result)
+        _end(result, "" if shown.begun else header(request))
     return 0 if passed(result) else 1
 
 
@@ -65,9 +65,10 @@ def document(request: engine.Request, result: RunResult) -> dict[str, Any]:
     }
 
 
-def _end(request: engine.Request, result: RunResult) -> None:
+def _end(result: RunResult, heading: str) -> None:
     if result.problem is not None:
-        words.out(header(request))
+        if heading:
+            words.out(heading)
         sys.stdout.flush()
         sys.stderr.write(result.problem + "\n")
         return

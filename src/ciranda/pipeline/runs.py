@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ciranda.kernel import clock, errors, events, process, statements
+from ciranda.kernel import clock, errors, events, files, process, statements
 from ciranda.kernel.database import Database, Row, Transaction
 from ciranda.pipeline import codec, snapshot
 from ciranda.pipeline.records import Outcome, RunResult, StepResult
@@ -201,11 +201,12 @@ def sweep(database: Database, folder: Path) -> None:
 
 
 def occupy(folder: Path) -> None:
-    """Make a run's folder: in/ for what workers are given, out/ for what they make."""
-    folder.mkdir(parents=True)
-    (folder / _PROCESS).write_text(_identity())
-    (folder / "in").mkdir()
-    (folder / "out").mkdir()
+    """Make a run's folder: in/ for what workers are given, out/ for what they make. Raises errors.StorageFull."""
+    with files.room(folder.parent):
+        folder.mkdir(parents=True)
+        (folder / _PROCESS).write_text(_identity())
+        (folder / "in").mkdir()
+        (folder / "out").mkdir()
 
 
 def clear(folder: Path) -> None:

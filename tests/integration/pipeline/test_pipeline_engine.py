@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from ciranda.kernel import errors, events
-from ciranda.pipeline import engine, records, reports, runs
+from ciranda.pipeline import engine, records, reports, runs, tree, unchanged
+from support import kernel
 from support import pipeline as build
 
 CHAIN = """
@@ -438,3 +439,22 @@ def test_a_project_without_a_pipeline_has_its_sources(tmp_path: Path) -> None:
         (bench.folder / "ciranda.toml").write_text(f'[project]\nname = "toy"\n{SOURCE}')
         assert build.states(bench.run()) == {"raw": "ran"}
         assert build.states(bench.run()) == {"raw": "unchanged"}
+
+
+def test_a_run_on_postgresql(tmp_path: Path, postgres_server: kernel.Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tree, "RACY", -10_000_000_000)
+    with build.bench(tmp_path, CHAIN, toml=SOURCE, ledger=postgres_server.fresh(), data__raw_txt="1 2 3") as bench:
+        first = bench.run()
+        assert build.states(first) == {"raw": "ran", "numbers": "ran", "total": "ran"}
+        again = bench.run()
+        assert set(build.states(again).values()) == {"unchanged"}
+        assert again.assets == first.assets
+        history = runs.history(bench.database, "toy")
+        assert [(run.number, run.state, run.steps_of) for run in history] == [
+            (2, "finished", first.run),
+            (1, "finished", None),
+        ]
+        found = unchanged.check(bench.database, bench.store, bench.folder, "ada")
+        assert found is not None
+        assert found.number == 3
+        assert events.verify(bench.database, "toy") == 3

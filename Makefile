@@ -20,7 +20,8 @@ demo: setup
 
 # Every test: unit, integration and journey.
 test: setup
-	@$(BIN)/pytest
+	@$(BIN)/pytest -m "not alone"
+	@$(BIN)/pytest -m alone -n 0
 
 # What must hold before a commit: lint, format, types, layers, dead code, documentation. CI runs exactly this.
 check: setup

@@ -65,6 +65,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.alone
 def test_the_demo_on_real_flights(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "ciranda.cli.main", "demo", "--json", "--home", str(tmp_path / "home")]
     demo = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)

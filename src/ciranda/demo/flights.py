@@ -21,7 +21,7 @@ STORM = {"temp": 81.0, "humid": 90.0, "wind_speed": 20.0, "precip": 0.3, "pressu
 def example() -> Path:
     """The folder of the example project: inside the installed package, or in the repository that it is built from."""
     here = Path(__file__).resolve().parent
-    for folder in (here / "flights", here.parents[2] / "examples" / "flights"):
+    for folder in (here / "example", here.parents[2] / "examples" / "flights"):
         if (folder / "ciranda.toml").exists():
             return folder
     raise errors.NotFound(

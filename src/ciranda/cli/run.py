@@ -35,7 +35,7 @@ def main(given: argparse.Namespace) -> int:
     if done is None:
         return dispatch.load("running").main(given)
     steps = f"{done.steps:,} step{'' if done.steps == 1 else 's'}"
-    sys.stdout.write(f"{steps} unchanged     {done.seconds:.2f} s\n")
+    sys.stdout.write(f"{steps} unchanged     {nearest.waited():.2f} s\n")
     return 0
 
 

@@ -54,7 +54,7 @@ def _run(
         told = {"run": _run_document(found), "assets": [_document(asset) for asset in assets]}
         _json(told | ({"runs": [_run_document(each) for each in history]} if history else {}))
         return
-    words.out(f"{found.project} · {_run_line(found)}")
+    words.out(f"{found.project} · {found.name} {_run_line(found)}")
     wide = max([12, *(len(asset.result.step) for asset in assets)])
     for asset in assets:
         step = asset.result
@@ -65,7 +65,7 @@ def _run(
         states = runs.count([runs.verdict(outcome) for outcome in asset.outcomes])
         checks = ", ".join(f"{number} {state}" for state, number in states.items())
         held = words.contents(step.version, files)
-        line = f"  {words.mark(step.state)} {step.step:<{wide}}  {step.version.kind:<8} {held:<34} {step.version.digest[:9]}"
+        line = f"  {words.mark(step.state)} {step.step:<{wide}}  {step.version.kind:<8} {held:<36} {step.version.digest[:9]}"
         words.out(f"{line}  {'checks: ' + checks if checks else ''}".rstrip())
     if found.summary.get("problem"):
         words.out(found.summary["problem"])
@@ -82,7 +82,7 @@ def _run_line(found: runs.Run) -> str:
     steps: Mapping[str, int] = found.summary.get("steps", {})
     told = ", ".join(f"{number} {state}" for state, number in steps.items())
     shape = "" if found.confined else " · unconfined"
-    return f"{found.name} {found.state}{took} · {at}{changed} · {told or 'no steps'} · {found.cause} by {found.actor}{shape}"
+    return f"{found.state}{took} · {at}{changed} · {told or 'no steps'} · {found.cause} by {found.actor}{shape}"
 
 
 def _asset(given: argparse.Namespace, asset: looking.Asset, here: local.Local) -> None:

@@ -9,6 +9,7 @@ from ciranda.pipeline.records import Outcome, Version
 MARKS = {
     "passed": "✓", "ran": "✓", "unchanged": "✓", "warned": "!", "unsure": "✗", "failed": "✗", "skipped": "–", "running": "●",
 }  # fmt: skip
+_WIDE = 36  # characters of what a version holds
 _COLOURS = {
     "passed": "32",
     "ran": "32",
@@ -72,11 +73,11 @@ def contents(version: Version, files: int | None = None) -> str:
     parts = []
     if version.rows is not None:
         parts.append(f"{count(version.rows, 'row')}" + (f" × {version.columns}" if version.columns is not None else ""))
-    parts += [
-        f"{name} {number(value)}"
-        for name, value in version.figures.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    ][: 1 if parts else 3]
+    figures = [(name, value) for name, value in version.figures.items() if isinstance(value, int | float)]
+    for name, value in sorted(figures, key=lambda figure: isinstance(figure[1], int)):  # scores before counts
+        told = f"{name} {number(value)}"
+        if not isinstance(value, bool) and len(", ".join([*parts, told])) <= _WIDE:
+            parts.append(told)
     return ", ".join(parts) or size(version.size)
 
 

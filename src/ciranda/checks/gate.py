@@ -67,7 +67,7 @@ def of_code(policy: Policy, outcomes: Sequence[CodeOutcome]) -> tuple[Verdict, .
 def of_checks(
     policy: Policy, outcomes: Iterable[records.Outcome], base_outcomes: Iterable[records.Outcome]
 ) -> tuple[Verdict, ...]:
-    """The verdicts of the function checks: the base's body where the change edits it, the change's in any case, with the base's thresholds."""
+    """The verdicts of the function checks: the base's body where the change edits it, and the change's, with the base's bounds."""
     found = {outcome.check: outcome for outcome in outcomes}
     rerun = {outcome.check: outcome for outcome in base_outcomes}
     verdicts: list[Verdict] = []
@@ -97,7 +97,7 @@ def decide(
     """The gate opens when no verdict blocks, every step has a version and there was a graph at all."""
     if problem is not None:
         return Decision(False, tuple(verdicts), problem)
-    reasons = list(_reasons(verdicts, steps))
+    reasons = list(dict.fromkeys(_reasons(verdicts, list(steps))))
     return Decision(
         not reasons,
         tuple(verdicts),
@@ -105,16 +105,19 @@ def decide(
     )
 
 
-def _reasons(verdicts: Sequence[Verdict], steps: Iterable[records.StepResult]) -> Iterator[str]:
-    for result in steps:
-        if result.state == "failed":
-            yield f"{result.step} failed"
+def _reasons(verdicts: Sequence[Verdict], steps: Sequence[records.StepResult]) -> Iterator[str]:
+    failed = [result.step for result in steps if result.state == "failed"]
+    yield from (f"{step} failed" for step in failed)
+    loosened = [verdict.check for verdict in verdicts if verdict.subject == "rules" and verdict.blocks]
+    if loosened:
+        yield f"it loosens {'a rule' if len(loosened) == 1 else f'{len(loosened)} rules'}: {', '.join(loosened)}"
+    unmade = [result.step for result in steps if result.version is None] if failed else []
     for verdict in verdicts:
-        if not verdict.blocks:
+        if not verdict.blocks or verdict.subject == "rules":
             continue
-        if verdict.subject == "rules":
-            yield f"it loosens a rule: {verdict.check}"
-        elif verdict.subject == "code":
+        if verdict.judgement == "inconclusive" and verdict.subject in unmade:
+            continue  # said already: what it looks at was not made
+        if verdict.subject == "code":
             yield f"code: {verdict.check} {'could not be judged' if verdict.judgement == 'inconclusive' else 'failed'}"
         elif verdict.judgement == "inconclusive":
             yield f"{verdict.subject}: {verdict.check} could not be judged"

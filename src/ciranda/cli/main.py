@@ -7,11 +7,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status: 0 done, 1 refused or failed, 2 something to do (`plan`), 64 misunderstood."""
     given = sys.argv[1:] if arguments is None else arguments
     if given in (["--version"], ["-V"]):
-        from ciranda.version import __version__  # noqa: PLC0415 - the cheapest question is answered before anything is loaded
+        from ciranda.version import __version__
 
         sys.stdout.write(f"ciranda {__version__}\n")
         return 0
-    from ciranda.cli import dispatch  # noqa: PLC0415
+    from ciranda.cli import dispatch
 
     return dispatch.run(given)
 

@@ -4,7 +4,7 @@
     python benchmarks/peers.py mlflow
 
 A benchmark asks `python("mlflow")` for the interpreter of that environment; `Missing` says why a peer cannot be had, and its figure
-then stays unproved. Bounds of their dependencies are pinned where a plain install does not work.
+then stays unproved.
 """
 
 import shutil
@@ -19,14 +19,10 @@ UV = Path(sys.executable).parent / "uv"
 PACKAGES: dict[str, tuple[str, ...]] = {
     "bentoml": ("bentoml==1.4.*", "scikit-learn", "numpy"),
     "doit": ("doit==0.37.*",),
-    "dvc": ("dvc==3.67.*",),
-    "luigi": ("luigi",),
     "mlflow": ("mlflow==3.17.*", "scikit-learn", "numpy"),
-    "redun": ("redun",),
-    "snakemake": ("snakemake==9.27.*",),
 }
 # Programs that are not Python's: where the machine has them.
-PROGRAMS = ("nginx", "make", "ninja", "wrk")
+PROGRAMS = ("nginx", "wrk")
 
 
 class Missing(Exception):

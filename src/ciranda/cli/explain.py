@@ -17,7 +17,7 @@ EXAMPLE = "  ciranda explain price\n  ciranda explain price --set price.least_ar
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the verb."""
-    parser.add_argument("step", metavar="STEP")
+    parser.add_argument("step", metavar="STEP", help="the step, or the asset of its name")
     parser.add_argument(
         "--set", action="append", default=[], type=setting, metavar="STEP.PARAMETER=VALUE", help="as for `ciranda run`"
     )

@@ -16,7 +16,7 @@ EXAMPLE = '  ciranda hold prod --reason "the fair is on"\n  ciranda hold prod --
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the verb."""
-    parser.add_argument("environment", metavar="ENVIRONMENT")
+    parser.add_argument("environment", metavar="ENVIRONMENT", help="which one: prod")
     parser.add_argument("--release", action="store_true", help="let new releases in again")
     parser.add_argument("--reason", default="", metavar="TEXT", help="why, for everybody who asks")
     parser.add_argument("--project", metavar="NAME", help="the project, where the home has several")

@@ -37,7 +37,7 @@ class Back:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the verb."""
-    parser.add_argument("environment", metavar="ENVIRONMENT")
+    parser.add_argument("environment", metavar="ENVIRONMENT", help="which one: prod")
     parser.add_argument("--to", metavar="RELEASE", help="a release that was live there (default: the one before)")
     parser.add_argument("--reason", default="", metavar="TEXT", help="why, for everybody who asks")
     parser.add_argument("--project", metavar="NAME", help="the project, where the home has several")

@@ -16,8 +16,8 @@ EXAMPLE = "  ciranda scale delays 3 -e prod"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the verb."""
-    parser.add_argument("service", metavar="SERVICE")
-    parser.add_argument("instances", type=int, metavar="N")
+    parser.add_argument("service", metavar="SERVICE", help="which one of the environment")
+    parser.add_argument("instances", type=int, metavar="N", help="how many processes, from 1")
     parser.add_argument("-e", "--environment", metavar="NAME", required=True, help="the environment")
     parser.add_argument("--project", metavar="NAME", help="the project, where the home has several")
     parser.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="how long to wait (120)")

@@ -7,6 +7,7 @@ from typing import TextIO
 from ciranda.demo.judge import Finding, Outcome
 
 WIDTH = 80
+CONTINUED = " " * 8
 GREEN, RED, BOLD, DIM, PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
@@ -31,7 +32,8 @@ class Screen:
 
     def line(self, text: str) -> None:
         """What a command printed, as it printed it."""
-        self.say(fitted(text, WIDTH))
+        for part in fitted(text, WIDTH):
+            self.say(part)
 
     def finding(self, finding: Finding) -> None:
         mark = self._in(GREEN, "✓") if finding.ok else self._in(RED, "✗")
@@ -58,26 +60,29 @@ class Screen:
         return f"{colour}{text}{PLAIN}" if self._colour else text
 
 
-def fitted(line: str, width: int) -> str:
-    """The line in `width` columns: where it is longer, its longest gap is narrowed first, then it is cut."""
+def fitted(line: str, width: int) -> list[str]:
+    """The line in `width` columns: where it is longer, its gaps are narrowed, the widest first; then it is broken in two or more."""
     line = line.rstrip()
-    if len(line) <= width:
-        return line
-    gaps = [gap for gap in re.finditer(r"(?<=\S) {3,}(?=\S)", line) if gap.start() > width // 4]  # not the indentation
-    gaps.sort(key=lambda gap: gap.end() - gap.start())
-    if gaps:
-        gap = gaps[-1]
-        keep = max(2, gap.end() - gap.start() - (len(line) - width))
-        line = line[: gap.start()] + " " * keep + line[gap.end() :]
-    return line if len(line) <= width else line[: width - 1] + "…"
+    while len(line) > width:
+        gaps = [
+            gap for gap in re.finditer(r"(?<=\S) {3,}(?=\S)", line) if gap.start() > width // 4
+        ]  # not the indentation
+        if not gaps:
+            first, *rest = wrapped(line, width)
+            return [first, *(f"{CONTINUED}{part}" for part in wrapped(" ".join(rest), width - len(CONTINUED)) if part)]
+        widest = max(gaps, key=lambda gap: gap.end() - gap.start())
+        keep = max(2, widest.end() - widest.start() - (len(line) - width))
+        line = line[: widest.start()] + " " * keep + line[widest.end() :]
+    return [line]
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """The text in lines of at most `width` columns, broken between words."""
+    """The text in lines of at most `width` columns, broken between words; a word that is longer is cut."""
     lines = [""]
-    for word in text.split(" "):
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
-            lines.append(word)
-        else:
-            lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
+    for place, word in enumerate(text.split(" ")):
+        if place and len(lines[-1]) + 1 + len(word) > width:
+            lines.append("")
+        elif place:
+            lines[-1] += " "
+        lines[-1] += word if len(word) <= width else f"{word[: width - 1]}…"
     return lines

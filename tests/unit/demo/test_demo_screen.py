@@ -5,22 +5,28 @@ from ciranda.demo.screen import Screen, fitted, wrapped
 
 
 def test_a_line_that_fits_is_left_alone() -> None:
-    assert fitted("remote:   code     ✓ 14 tests      1.9 s  ", 80) == "remote:   code     ✓ 14 tests      1.9 s"
+    assert fitted("remote:   code     ✓ 14 tests      1.9 s  ", 80) == ["remote:   code     ✓ 14 tests      1.9 s"]
 
 
-def test_a_long_line_gives_up_its_gap_first() -> None:
-    line = "remote:   code     ✓ 14 tests" + " " * 46 + "1.9 s"
-    assert len(line) == 80
-    assert fitted("  " + line, 80) == "  remote:   code     ✓ 14 tests" + " " * 44 + "1.9 s"
-    assert len(fitted("  " + line, 80)) == 80
+def test_a_long_line_gives_up_its_gaps_first() -> None:
+    line = "remote:   code     ✓ 14 tests" + " " * 48 + "1.9 s"
+    assert fitted(line, 80) == ["remote:   code     ✓ 14 tests" + " " * 46 + "1.9 s"]
+    assert fitted("prod #2 → #3     first answer     0 of 318", 36) == ["prod #2 → #3  first answer  0 of 318"]
 
 
-def test_what_is_longer_than_its_gaps_is_cut() -> None:
-    assert fitted("a" * 90, 80) == "a" * 79 + "…"
+def test_an_indentation_is_no_gap() -> None:
+    assert fitted("remote:             " + "ab " * 40, 80)[0].startswith("remote:             ab")
 
 
-def test_text_is_broken_between_words() -> None:
+def test_what_is_longer_than_its_gaps_is_continued_below() -> None:
+    assert fitted("one two three four", 12) == ["one two", "        thr…", "        four"]
+    assert all(len(part) <= 80 for part in fitted("remote:  " + "word " * 60, 80))
+
+
+def test_text_is_broken_between_words_and_keeps_its_indentation() -> None:
     assert wrapped("one two three", 8) == ["one two", "three"]
+    assert wrapped("  one two", 7) == ["  one", "two"]
+    assert wrapped("abcdefghij", 5) == ["abcd…"]
 
 
 def test_a_file_gets_no_colour_and_eighty_columns() -> None:

@@ -29,6 +29,10 @@ def test_every_command_is_documented() -> None:
     assert {verb for verb in VERBS if f"`ciranda {verb}" not in page} == set()
 
 
+def test_every_argument_of_a_command_says_what_it_is() -> None:
+    assert "|  |" not in (ROOT / "docs" / "commands.md").read_text()
+
+
 def test_every_setting_is_documented_and_shown() -> None:
     page = (ROOT / "docs" / "configuration.md").read_text()
     for name, section in schema.SECTIONS.items():

@@ -7,6 +7,7 @@ from typing import TextIO
 from ciranda.demo.judge import Finding, Outcome
 
 WIDTH = 80
+SENT = "remote: "
 CONTINUED = " " * 8
 GREEN, RED, BOLD, DIM, PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
@@ -61,12 +62,16 @@ class Screen:
 
 
 def fitted(line: str, width: int) -> list[str]:
-    """The line in `width` columns: where it is longer, its gaps are narrowed, the widest first; then it is broken in two or more."""
+    """The line in `width` columns: where it is longer, its gaps are narrowed, the widest first; then what a server
+    sent (a traceback, a path) is cut, and what a command says is continued below.
+    """
     line = line.rstrip()
     while len(line) > width:
         gaps = [
             gap for gap in re.finditer(r"(?<=\S) {3,}(?=\S)", line) if gap.start() > width // 4
         ]  # not the indentation
+        if not gaps and line.startswith(SENT):
+            return [f"{line[: width - 1]}…"]
         if not gaps:
             first, *rest = wrapped(line, width)
             return [first, *(f"{CONTINUED}{part}" for part in wrapped(" ".join(rest), width - len(CONTINUED)) if part)]

@@ -14,13 +14,13 @@ def test_a_long_line_gives_up_its_gaps_first() -> None:
     assert fitted("prod #2 → #3     first answer     0 of 318", 36) == ["prod #2 → #3  first answer  0 of 318"]
 
 
-def test_an_indentation_is_no_gap() -> None:
-    assert fitted("remote:             " + "ab " * 40, 80)[0].startswith("remote:             ab")
+def test_what_a_server_sent_keeps_its_indentation_and_is_cut() -> None:
+    assert fitted("remote:             " + "=" * 70, 80) == ["remote:             " + "=" * 59 + "…"]
 
 
 def test_what_is_longer_than_its_gaps_is_continued_below() -> None:
     assert fitted("one two three four", 12) == ["one two", "        thr…", "        four"]
-    assert all(len(part) <= 80 for part in fitted("remote:  " + "word " * 60, 80))
+    assert all(len(part) <= 80 for part in fitted("error:  " + "word " * 60, 80))
 
 
 def test_text_is_broken_between_words_and_keeps_its_indentation() -> None:

@@ -84,6 +84,8 @@ def proc_receive(repository: Path, reader: BinaryIO, writer: BinaryIO, gone: Cal
             if settled.status == "ok" and not settled.following.ended:
                 goes_on.append(settled.following)
         else:
+            for line in answer.get("lines", ()):
+                say(str(line))
             report.append(pushes.Refused(update.ref, str(answer.get("reason", "refused"))))
     hand_over(goes_on)
     pushes.write_report(writer, report)

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +70,14 @@ def _judge(change: Change, task: tasks.Task, workshop: Workshop, folder: Path) -
         return
     run = engine.run(_request(bench, workshop), _parts(workshop), lambda _: None)
     if run.description is None:
-        teller.say(*wording.problem(run.problem or "the pipeline has no graph", width=width))
+        teller.say(*wording.problem(run.problem, width=width))
         _conclude(
-            change, task, workshop, gate.decide(found, problem=_first_line(run.problem)), {"width": width}, run=run.run
+            change,
+            task,
+            workshop,
+            gate.decide(found, problem=wording.cause(run.problem)),
+            {"width": width},
+            run=run.run,
         )
         return
     effective = _policy(bench, workshop)
@@ -100,12 +105,12 @@ def _prepare(change: Change, workshop: Workshop, folder: Path, teller: tell.Tell
     trees.write(repository, change.head, folder / "code")  # a tree of their own, since code checks may write it
     base = None
     if change.base != NOTHING and trees.read_file(repository, change.base, receive.DECLARED) is not None:
-        base = receive.declared(repository, change.base)
+        base = replace(receive.declared(repository, change.base), path=base_tree / receive.DECLARED)
         trees.write(repository, change.base, base_tree)
     interpreter = interpreters.ensure(
         interpreters.resolve(tree), workshop.interpreters, lambda text: teller.say(f"  {text}")
     )
-    project = receive.declared(repository, change.head)
+    project = replace(receive.declared(repository, change.head), path=tree / receive.DECLARED)
     return Bench(change, project, base, tree, base_tree, repositories.commit(repository, change.head).tree, interpreter)
 
 
@@ -215,11 +220,6 @@ def _conclude(
 def _width(project: declaration.Project) -> int:
     names = [environment.name for environment in project.environments]
     return max([8, *(len(name) for name in names)])
-
-
-def _first_line(text: str | None) -> str:
-    lines = [line.strip() for line in (text or "").splitlines() if line.strip()]
-    return lines[-1] if lines else "the pipeline has no graph"
 
 
 def _plain(effective: policy.Policy) -> dict[str, Any]:

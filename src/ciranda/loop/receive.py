@@ -7,7 +7,7 @@ from typing import Any
 
 from ciranda.kernel import errors
 from ciranda.kernel.database import Database
-from ciranda.loop import changes
+from ciranda.loop import changes, wording
 from ciranda.loop.changes import NOTHING
 from ciranda.project import declaration, read
 from ciranda.versions import refs, repositories, trees
@@ -108,7 +108,8 @@ def _propose(
     try:
         project = declared(repository, update.new)
     except errors.Refused as error:
-        return _refused(update, " ".join(part for part in (error.where, str(error)) if part))
+        reason = " ".join(part for part in (error.where, str(error)) if part)
+        return _refused(update, reason) | {"lines": list(wording.refusal(error))}
     if known is not None and project.name != known.name:
         return _refused(update, f"the project {known.name} cannot be renamed to {project.name}")
     if known is None:
@@ -140,7 +141,7 @@ def _propose(
 def _write(update: Update, repository: Path) -> dict[str, Any]:
     """Branches that are not protected and new tags are Git's own business: written at once, judged by nobody."""
     if update.ref.startswith("refs/tags/") and update.old != NOTHING:
-        return _refused(update, "a tag does not move")
+        return _refused(update, "a tag stays: it neither moves nor goes away")
     if not repositories.update_ref(repository, update.ref, update.new, update.old):
         return _refused(update, "fetch first")
     return {"ref": update.ref, "state": "done"}

@@ -1,17 +1,24 @@
 """The lines that a push prints: pure, from records to text of at most 80 columns."""
 
+import re
+import textwrap
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ciranda.checks import gate
 from ciranda.checks.code import CodeOutcome
 from ciranda.environment import revisions
+from ciranda.kernel import errors
 from ciranda.pipeline import records
 from ciranda.release import releases
 
 WIDTH = 80 - len("remote: ")
 SHOWN = 3  # rows of evidence in a push; ten are kept
+LONGEST = 400  # characters of a line that tells what somebody else's code said
+NO_GRAPH = "the pipeline has no graph"
+# A frame of the project's own code: its files are named from its root, all others by an absolute path.
+_FRAME = re.compile(r'  File "([^"/][^"]*)", line (\d+)')
 
 
 def headline(project: str, short: str, subject: str) -> str:
@@ -51,13 +58,36 @@ def code(outcomes: Sequence[CodeOutcome], *, width: int) -> list[str]:
     return [line("code", "✓", ", ".join(parts) or "nothing declared", width=width, right=took(seconds, cached=cached))]
 
 
-def problem(text: str, *, width: int) -> list[str]:
+def refusal(error: errors.CirandaError) -> Iterator[str]:
+    """Everything that is wrong with a declaration, each with its place and the way out."""
+    for each in getattr(error, "problems", None) or [error]:
+        where, what = each.where, getattr(each, "what", None) or str(each)
+        yield "  ".join(part for part in (where, what) if part)
+        if each.hint:
+            yield f"{'':<{len(where)}}  {each.hint}" if where else f"  {each.hint}"
+
+
+def problem(text: str | None, *, width: int) -> list[str]:
     """Why there is no graph: the user's traceback, a cycle, two steps making one asset."""
-    lines = [part for part in text.splitlines() if part.strip()]
+    rest = [part for part in (text or "").splitlines() if part.strip()]
+    if not _frames(text or ""):
+        rest = rest[1:]
     return [
-        line("pipeline", "✗", _clip(lines[-1].strip(), WIDTH - width - 6), width=width),
-        *(_under(width, part) for part in lines[-13:-1]),
+        _clip(line("pipeline", "✗", cause(text), width=width), LONGEST),
+        *(_under(width, part) for part in rest[-13:]),
     ]
+
+
+def cause(text: str | None) -> str:
+    """A problem or an error in one line: the place in the project's own code and what was raised there, else the first line."""
+    lines = [part for part in (text or "").splitlines() if part.strip()]
+    frames = _frames(text or "")
+    if not frames:
+        return lines[0].strip() if lines else NO_GRAPH
+    file, number = frames[-1]
+    last = max(place for place, part in enumerate(lines) if part.startswith('  File "'))
+    raised = next((part for part in lines[last:] if not part.startswith(" ")), lines[-1].strip())
+    return f"{file}:{number}  {raised}"
 
 
 def asset(
@@ -72,16 +102,17 @@ def asset(
     cached = result.state == "unchanged" and all(verdict.cached for verdict in verdicts)
     seconds = result.seconds + sum(verdict.seconds for verdict in verdicts if not verdict.cached)
     if result.state == "failed":
-        error = (result.error or "").rstrip().splitlines() or ["it failed"]
+        error = (result.error or "it failed").rstrip().splitlines()
+        under = error[-13:-1] if _frames(result.error or "") else error[1:13]
         return [
-            line(result.step, "✗", error[-1], width=width, right=took(result.seconds)),
-            *(_under(width, text) for text in error[-13:-1]),
+            _clip(line(result.step, "✗", cause("\n".join(error)), width=width, right=took(result.seconds)), LONGEST),
+            *(_under(width, text) for text in under),
         ]
     if result.state == "skipped":
         return [line(result.step, "-", "not made: what it needs failed", width=width)]
     blocking = [verdict for verdict in verdicts if verdict.blocks]
     warned = [verdict for verdict in verdicts if verdict.judgement == "warn"]
-    passed = sum(1 for verdict in verdicts if verdict.judgement == "pass")
+    passed = len({verdict.check for verdict in verdicts if verdict.judgement == "pass"})
     lines: list[str] = []
     if not blocking:
         parts = [*_facts(result.version), *([plural(passed, "check")] if passed else [])]
@@ -90,9 +121,9 @@ def asset(
         )
     for verdict in blocking:
         mark = "✗" if verdict.judgement == "fail" else "?"
-        lines.append(
-            line(result.step if not lines else "", mark, _clip(_found(verdict), WIDTH - width - 6), width=width)
-        )
+        first, *more = textwrap.wrap(_clip(clean(_found(verdict)), LONGEST), WIDTH - width - 6)
+        lines.append(line(result.step if not lines else "", mark, first, width=width))
+        lines.extend(_under(width, text) for text in more)
         if verdict.evidence and verdict.evidence in evidence:
             lines.extend(_under(width, text) for text in sample(evidence[verdict.evidence], WIDTH - width - 4))
             lines.append(_under(width, f"all of them: ciranda show {result.step}@run-{run} --check {verdict.check}"))
@@ -120,11 +151,15 @@ def sample(evidence: Mapping[str, Any], width: int) -> list[str]:
 
 
 def rules(verdicts: Iterable[gate.Verdict], *, width: int) -> list[str]:
-    """A line a loosened rule."""
-    return [
+    """A line a loosened rule, and how an admin lets it in."""
+    told = list(verdicts)
+    lines = [
         line("rules", "✗" if verdict.blocks else "!", f"{verdict.check}{'' if verdict.blocks else ' (accepted)'}", width=width)
-        for verdict in verdicts
+        for verdict in told
     ]  # fmt: skip
+    if any(verdict.blocks for verdict in told):
+        lines.append(_under(width, "an admin may let it in: git push -o accept-policy …"))
+    return lines
 
 
 def environment(revision: revisions.Revision, stated: Iterable[releases.Statement], *, width: int) -> list[str]:
@@ -180,7 +215,12 @@ def _found(verdict: gate.Verdict) -> str:
 
 
 def _under(width: int, text: str) -> str:
-    return _clip(f"  {'':<{width}}  {text}", 400)
+    return _clip(f"  {'':<{width}}  {text}", LONGEST)
+
+
+def _frames(text: str) -> list[tuple[str, str]]:
+    """File and line of the project's own frames in a traceback; a file that is not in the project has an absolute path."""
+    return _FRAME.findall(text)
 
 
 def _cell(value: Any) -> str:

@@ -254,7 +254,7 @@ def _remove_stale_locks(repository: Path, ref: str) -> bool:
     """What was killed leaves locks that Git never takes away; control alone writes refs, so an old one has no owner."""
     removed = False
     for lock in (repository / f"{ref}.lock", repository / "HEAD.lock", repository / "packed-refs.lock"):
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, NotADirectoryError):  # the latter: a branch has the name of its folder
             if time.time() - lock.stat().st_mtime > STALE:
                 lock.unlink()
                 removed = True

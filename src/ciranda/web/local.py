@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -84,3 +85,6 @@ def answer(line: bytes, answers: Mapping[str, Answer]) -> Mapping[str, Any]:
         return {"ok": False, "error": str(error), "where": error.where, "hint": error.hint}
     except (KeyError, TypeError, ValueError) as error:
         return {"ok": False, "error": f"the request {kind} is not as it should be: {error!r}"}
+    except OSError as error:
+        print(f"the request {kind} failed: {error!r}", file=sys.stderr, flush=True)  # noqa: T201 - control's own log
+        return {"ok": False, "error": f"the server could not do it: {error.strerror or error}"}

@@ -131,7 +131,7 @@ def test_other_branches_and_new_tags_are_written_at_once(place: Place) -> None:
     assert place.push("refs/heads/feature", NOTHING, first)["state"] == "done"
     assert place.push("refs/tags/v1", NOTHING, first)["state"] == "done"
     second = place.commit({"a": "b"})
-    assert place.push("refs/tags/v1", first, second)["reason"] == "a tag does not move"
+    assert place.push("refs/tags/v1", first, second)["reason"] == "a tag stays: it neither moves nor goes away"
     assert repositories.read_ref(place.bare, "refs/tags/v1") == first
 
 

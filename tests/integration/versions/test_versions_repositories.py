@@ -126,6 +126,15 @@ def test_change_refs_are_written_again_and_never_changed(folder: Path, work: Clo
     assert repositories.list_refs(repository, "refs/changes/") == {"refs/changes/7": first}
 
 
+def test_a_branch_below_a_branch_is_refused_with_gits_reason(folder: Path, work: Clone) -> None:
+    repository = repositories.ensure(folder, "flights")
+    head = work.commit("First", {"a": "1"})
+    put(work, repository, "main")
+    assert repositories.update_ref(repository, "refs/heads/main", head, NOTHING)
+    with pytest.raises(errors.Refused, match=r"could not move refs/heads/main/sub: .*refs/heads/main"):
+        repositories.update_ref(repository, "refs/heads/main/sub", head, NOTHING)
+
+
 def test_the_lock_of_a_killed_git_does_not_stay(folder: Path, work: Clone) -> None:
     repository = repositories.ensure(folder, "flights")
     first, second = work.commit("First", {"a": "1"}), work.commit("Second", {"a": "2"})

@@ -1,5 +1,6 @@
 """The `control` socket: one JSON line each way, over the real socket."""
 
+import errno
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,8 @@ from ciranda.web import local
 def push(request: dict[str, Any]) -> Mapping[str, Any]:
     if request["user"] == "mallory":
         raise errors.Refused("not you", where="here", hint="go")
+    if request["user"] == "broken":
+        raise OSError(errno.EIO, "Input/output error")
     return {"ok": True, "user": request["user"]}
 
 
@@ -40,6 +43,14 @@ def test_questions_and_answers(server: local.LocalServer, path: Path) -> None:
     }
     assert "there is no request" in sockets.ask(path, {"type": "nothing"}, 5)["error"]
     assert "is not as it should be" in sockets.ask(path, {"type": "push"}, 5)["error"]
+
+
+def test_what_the_system_refuses_is_answered_not_hung_up(
+    server: local.LocalServer, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = sockets.ask(path, {"type": "push", "user": "broken"}, 5)
+    assert answer == {"ok": False, "error": "the server could not do it: Input/output error"}
+    assert "the request push failed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("sent", [b"garbage\n", b"[]\n", b'{"type": 7}\n', b"\xff\n"])

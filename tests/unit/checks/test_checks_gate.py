@@ -95,3 +95,17 @@ def test_a_failed_step_and_a_missing_graph_block() -> None:
     failed = records.StepResult("delay", "failed", None, 1.0, "boom")
     assert gate.decide((), steps=[failed]).reason == "delay failed"
     assert gate.decide((), problem="a cycle: a → b → a").reason == "a cycle: a → b → a"
+
+
+def test_the_reason_names_what_failed_once_and_not_what_could_not_be_judged_for_it() -> None:
+    failed = records.StepResult("sales", "failed", None, 1.0, "boom")
+    unsure = gate.Verdict("good", "sales", "inconclusive", True, "base")
+    found = [unsure, replace(unsure, body="change"), replace(unsure, subject="other"), replace(unsure, subject="other")]
+    assert gate.decide(found, steps=[failed]).reason == "sales failed; other: good could not be judged"
+    assert gate.decide([unsure]).reason == "sales: good could not be judged"
+
+
+def test_several_loosened_rules_are_one_reason() -> None:
+    found = [gate.Verdict(line, "rules", "fail", True, "base") for line in ("check a is gone", "check b is gone")]
+    assert gate.decide(found).reason == "it loosens 2 rules: check a is gone, check b is gone"
+    assert gate.decide(found[:1]).reason == "it loosens a rule: check a is gone"

@@ -2,15 +2,29 @@
 
 from dataclasses import replace
 
+import pytest
+
 from ciranda.checks import gate
 from ciranda.checks.code import CodeOutcome
+from ciranda.kernel import errors
 from ciranda.loop import wording
 from ciranda.pipeline import records
+from ciranda.project import read
 
 VERSION = records.Version("flights", "b3:1", "b3:2", "parquet", 10, "dataset", rows=336776, columns=24)
 MADE = records.StepResult("flights", "ran", VERSION, 1.2)
 GREEN = gate.Verdict("flown_once", "flights", "pass", True, "change", seconds=0.3)
 RED = replace(GREEN, judgement="fail", count=54008, of=363780, evidence="b3:9")
+TRACEBACK = """Traceback (most recent call last):
+  File "pipeline.py", line 3, in delay
+    return read(flights)
+  File "features.py", line 7, in read
+    return json.loads(flights)
+  File "/usr/lib/python3.11/json/decoder.py", line 337, in decode
+ValueError: no rows
+
+Read until here:
+"""
 EVIDENCE = {
     "b3:9": {
         "columns": ["id", "day"],
@@ -20,7 +34,10 @@ EVIDENCE = {
 
 
 def test_a_green_code_line() -> None:
-    outcomes = [CodeOutcome("ruff check .", True, 0.4, "passed"), CodeOutcome("pytest", True, 1.5, "14 passed", b"14 passed")]
+    outcomes = [
+        CodeOutcome("ruff check .", True, 0.4, "passed"),
+        CodeOutcome("pytest", True, 1.5, "14 passed", b"14 passed"),
+    ]
     (line,) = wording.code(outcomes, width=8)
     assert line.startswith("  code      ✓ 14 tests, 1 command  ")
     assert line.endswith("  1.9 s")
@@ -38,7 +55,9 @@ def test_no_code_checks_is_said() -> None:
 
 
 def test_an_asset_with_its_checks() -> None:
-    (line,) = wording.asset(replace(MADE, state="unchanged", seconds=0.0), [replace(GREEN, cached=True)], width=8, evidence={}, run=7)
+    (line,) = wording.asset(
+        replace(MADE, state="unchanged", seconds=0.0), [replace(GREEN, cached=True)], width=8, evidence={}, run=7
+    )
     assert line.startswith("  flights   ✓ 336,776 rows, 1 check  ")
     assert line.endswith("  cached    0.0 s")
 
@@ -61,10 +80,14 @@ def test_figures_and_warnings() -> None:
 
 
 def test_a_failed_step_shows_its_traceback_and_what_hangs_on_it() -> None:
-    failed = records.StepResult("delay", "failed", None, 1.0, "Traceback\n  File a\nValueError: no rows")
+    failed = records.StepResult("delay", "failed", None, 1.0, TRACEBACK)
     lines = wording.asset(failed, [], width=8, evidence={}, run=1)
-    assert "✗ ValueError: no rows" in lines[0]
-    assert wording.asset(records.StepResult("x", "skipped", None, 0.0), [], width=8, evidence={}, run=1)[0].split()[1] == "-"
+    assert "✗ features.py:7  ValueError: no rows" in lines[0]
+    assert lines[-2].strip() == "ValueError: no rows"
+    assert (
+        wording.asset(records.StepResult("x", "skipped", None, 0.0), [], width=8, evidence={}, run=1)[0].split()[1]
+        == "-"
+    )
 
 
 def test_everything_fits_80_columns_and_steers_no_terminal() -> None:
@@ -79,3 +102,46 @@ def test_a_sample_shows_whole_columns_only() -> None:
     lines = wording.sample({"columns": [f"column{n}" for n in range(5)], "rows": rows}, 70)
     assert all(len(line) <= 70 for line in lines)
     assert lines[0].split() == ["column0", "column1"]
+
+
+def test_a_problem_is_told_by_what_is_wrong_and_where_never_by_its_hint() -> None:
+    circle = "pipeline.py:11  these steps take each other's assets in a circle: a ← b ← a\n    one has to do without the other"
+    assert wording.cause(circle) == circle.splitlines()[0].strip()
+    lines = wording.problem(circle, width=8)
+    assert lines[0] == f"  pipeline  ✗ {circle.splitlines()[0]}"
+    assert [line.strip() for line in lines[1:]] == ["one has to do without the other"]
+    assert wording.cause(TRACEBACK) == "features.py:7  ValueError: no rows"
+    assert wording.problem(TRACEBACK, width=8)[1].strip() == "Traceback (most recent call last):"
+    assert wording.cause(None) == wording.NO_GRAPH
+
+
+def test_all_that_is_wrong_with_a_declaration_is_told_with_places_and_hints() -> None:
+    with pytest.raises(errors.Invalid) as caught:
+        read.read_text('[project]\nname = "toy"\npipelin = "x"\n[environments.prod]\nafter = "tst"\n', "ciranda.toml")
+    lines = list(wording.refusal(caught.value))
+    assert lines[0] == "ciranda.toml:3  project.pipelin is not a key"
+    assert lines[1].strip().startswith('did you mean "pipeline"?')
+    assert lines[2].startswith('ciranda.toml:5  environments.prod.after names "tst"')
+    assert list(wording.refusal(errors.Refused("no", hint="do this"))) == ["no", "  do this"]
+
+
+def test_what_a_check_says_is_wrapped_not_cut() -> None:
+    unsure = replace(
+        GREEN, judgement="inconclusive", message="returned the number 4.0 without at_least or at_most; say which"
+    )
+    lines = wording.asset(MADE, [unsure], width=8, evidence={}, run=1)
+    assert " ".join(" ".join(lines).split()) == f"flights ? flown_once: {unsure.message}"
+    assert all(len("remote: " + line) <= 80 for line in lines)
+
+
+def test_a_check_that_ran_in_two_bodies_counts_once() -> None:
+    (line,) = wording.asset(MADE, [GREEN, replace(GREEN, body="base")], width=8, evidence={}, run=1)
+    assert "1 check " in line
+
+
+def test_a_loosened_rule_says_how_it_may_be_let_in() -> None:
+    blocked = gate.Verdict("check good only warns", "rules", "fail", True, "base")
+    assert "-o accept-policy" in wording.rules([blocked], width=8)[-1]
+    assert wording.rules([replace(blocked, judgement="warn")], width=8) == [
+        "  rules     ! check good only warns (accepted)"
+    ]

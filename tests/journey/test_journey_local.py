@@ -215,7 +215,7 @@ def test_an_interrupt_keeps_what_was_made(tmp_path: Path) -> None:
     assert "Traceback" not in out
     here.edit("pipeline.py", "    time.sleep(60)", "    return 2")
     assert "2 steps: 1 unchanged, 1 ran" in here.ciranda("run").succeeds().out
-    assert "run-1 interrupted" in here.ciranda("show").succeeds().out
+    assert "run-1    interrupted" in here.ciranda("show").succeeds().out
 
 
 @pytest.mark.parametrize(

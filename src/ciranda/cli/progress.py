@@ -48,7 +48,9 @@ class Progress:
                     self._started = report
                 case reports.StepStarted():
                     self._running[report.step] = (report, time.monotonic())
-                    self._watch()
+                    if self._painter is None:
+                        self._painter = threading.Thread(target=self._repaint, name="progress", daemon=True)
+                        self._painter.start()
                 case reports.StepDone():
                     self._step(report)
                 case reports.CheckDone():
@@ -77,6 +79,7 @@ class Progress:
             for name in list(self._checks):
                 if name not in self._steps:
                     self._print(self._check_lines(list(self._checks[name].values())))
+            self._stream.flush()
 
     def _step(self, report: reports.StepDone) -> None:
         name = report.result.step
@@ -126,7 +129,8 @@ class Progress:
         self._quiet = []
         self._stream.write("".join(f"{line}\n" for line in lines))
         self._paint()
-        self._stream.flush()
+        if self._painter is None:
+            self._stream.flush()
 
     def _step_lines(self, report: reports.StepDone) -> list[str]:
         result = report.result
@@ -173,14 +177,13 @@ class Progress:
 
     # ── what runs now, on a terminal ─────────────────────────────────────────────────────────────────────────────
 
-    def _watch(self) -> None:
-        if self._live and self._painter is None:
-            self._painter = threading.Thread(target=self._repaint, name="progress", daemon=True)
-            self._painter.start()
-
     def _repaint(self) -> None:
+        """Show what was printed; on a terminal, also what goes on."""
         while not self._ended.wait(_EVERY):
             with self._lock:
+                self._stream.flush()
+                if not self._live:
+                    continue
                 if self._loud or any(time.monotonic() - began > _EVERY for _, began in self._running.values()):
                     self._print([])
 

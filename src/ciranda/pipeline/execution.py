@@ -1,5 +1,6 @@
 """The loop of a run: what is known is taken, what is not is given to workers, as many at a time as was asked for."""
 
+import errno
 import os
 import selectors
 import time
@@ -9,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ciranda.kernel import clock, errors
+from ciranda.kernel import clock, errors, files
 from ciranda.kernel.lines import Lines
 from ciranda.pipeline import cache, evidence, handover, key, reports, workers
 from ciranda.pipeline.prepare import Prepared
@@ -19,6 +20,8 @@ from ciranda.pipeline.request import Parts, Request
 from ciranda.pipeline.schedule import Node, Schedule
 from ciranda.project import names
 
+_ROOM = 16 << 20  # bytes; with less, "no space left" in a worker means the disk of the home
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _HARMED = 5  # times that one asset is made anew before the disk is taken for the culprit
 
 
@@ -67,6 +70,7 @@ class Execution:
         self._about: dict[str, float] | None = None
         self._lines: Lines | None = None
         self._spawned = 0
+        self._tasks = 0
         self._values = parameters(request, prepared)
         self._crashed: dict[str, int] = {}
         self._harmed: dict[str, int] = {}  # asset → how often its objects were corrupt or gone
@@ -161,7 +165,8 @@ class Execution:
 
     def _start(self, worker: workers.Worker, task: _Task) -> None:
         node, folder = task.node, self._place().folder
-        task.id = clock.uuid7()
+        self._tasks += 1
+        task.id = str(self._tasks)
         try:
             inputs, payload = handover.give(
                 node.inputs, self.versions, self._request.live,
@@ -237,9 +242,17 @@ class Execution:
                     evidence.outcome(check, answer, store=self._parts.store, private=self._request.project.private),
                 )
             case "failed", _:
+                self._heed_room(workers.message(answer))
                 self._failed(task, workers.message(answer), again=answer.get("kind") == "raised")
             case kind, _:
                 raise workers.Gone(f"it answered what it was not asked: {kind}")
+
+    def _heed_room(self, error: str) -> None:
+        """Raise errors.StorageFull where a worker failed because the disk of the home is full: no step is to blame."""
+        folder = self._parts.runs
+        left = os.statvfs(folder)
+        if left.f_bavail * left.f_frsize < _ROOM and any(f"[Errno {number}]" in error for number in _FULL):
+            raise files.full(folder)
 
     def _result(
         self, worker: workers.Worker, task: _Task, step: Step, answer: Mapping[str, Any], payload: bytes

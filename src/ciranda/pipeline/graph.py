@@ -17,18 +17,6 @@ class Graph:
     checks: Mapping[str, Check]
     order: tuple[str, ...]
 
-    def needed(self, targets: Collection[str]) -> set[str]:
-        """The steps and sources that these steps are made from, themselves included."""
-        found: set[str] = set()
-        waiting = list(targets)
-        while waiting:
-            name = waiting.pop()
-            if name not in found:
-                found.add(name)
-                step = self.steps.get(name)
-                waiting += [given.asset for given in step.inputs if given.marker is None] if step else []
-        return found
-
 
 def build(description: Description, sources: Sequence[str], file: str = "") -> Graph:
     """The graph of what `describe` found. `sources` are the declared ones; `file` is the pipeline file, for messages.

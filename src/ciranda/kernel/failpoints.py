@@ -31,6 +31,7 @@ NAMES = frozenset(
         "files.renamed",
         "gate.decided",
         "gate.deciding",
+        "gateway.swapped",
         "interpreters.created",
         "interpreters.installed",
         "keeper.recorded",

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ciranda.kernel import errors, files
+from ciranda.kernel.failpoints import failpoint
 from ciranda.service import table
 from ciranda.service.gateway.force import Force
 
@@ -49,6 +50,7 @@ class Tables:
         if wanted.serial < max(serial, self.force.serial):
             raise errors.Stale(f"the routes table has serial {wanted.serial}, not {max(serial, self.force.serial)}")
         self.force.put(wanted)
+        failpoint("gateway.swapped")
         beside = self.good.with_name(f".{self.good.name}.{os.getpid()}")
         try:
             with files.room(self.good.parent):

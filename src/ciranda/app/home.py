@@ -76,18 +76,7 @@ def locate(named: str | None = None) -> Home:
 def create(home: Home, ledger: str | None = None) -> None:
     """Make the folders, the format file and the tables; safe to repeat and safe to be killed in. Only `init`, `run` and `up` call it."""
     check_format(home)
-    for folder in (
-        home.root,
-        home.store,
-        home.repositories,
-        home.interpreters,
-        home.trees,
-        home.runs,
-        home.lines,
-        home.logs,
-        home.state,
-    ):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make_folders(home)
     if not (home.root / "format").exists():
         made = database.open(ledger or home.ledger_url, home.sockets)
         try:
@@ -105,12 +94,41 @@ def check_format(home: Home) -> None:
         found = (home.root / "format").read_text()
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise _unusable(home, error) from None
     if found != FORMAT:
         raise errors.Refused(
             f"this home has the format {found.strip()!r}, not {FORMAT.strip()!r}",
             where=str(home.root),
             hint="use the Ciranda that made it, or another home: --home DIR",
         )
+
+
+def _make_folders(home: Home) -> None:
+    inside = (
+        home.store,
+        home.repositories,
+        home.interpreters,
+        home.trees,
+        home.runs,
+        home.lines,
+        home.logs,
+        home.state,
+    )
+    try:
+        for folder in (home.root, *inside):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        if (said := files.no_room(error)) is not None:
+            raise files.full(home.root, said) from None
+        raise _unusable(home, error) from None
+
+
+def _unusable(home: Home, error: OSError) -> errors.Refused:
+    why = (error.strerror or str(error)).lower()
+    return errors.Refused(
+        f"this cannot be used as a home: {why}", where=str(home.root), hint="another home: --home DIR"
+    )
 
 
 @contextmanager

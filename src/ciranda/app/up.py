@@ -209,7 +209,8 @@ def _keeper_answers(home: homes.Home, keeper: subprocess.Popen[bytes]) -> Server
             return server
         with suppress(subprocess.TimeoutExpired):
             keeper.wait(LOOK)
-            raise errors.Refused(_last_line(home, "keeper"), where=shown(home.logs / "keeper.log"))
+            what, _, hint = _last_line(home, "keeper").partition("  ")
+            raise errors.Refused(what, hint=hint or f"see {shown(home.logs / 'keeper.log')}")
     raise errors.Unreachable("the keeper does not answer", where=shown(home.logs / "keeper.log"))
 
 

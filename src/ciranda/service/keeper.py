@@ -41,6 +41,7 @@ from ciranda.service import asking, children, listening
 from ciranda.service.children import Child
 from ciranda.service.family import Family, say
 
+_OPTIONS = {"gateway": "--gateway-port"}  # of `ciranda up`, where a role's port is chosen
 _LEAVE = 10.0  # seconds for a role to leave
 # seconds: back-off between starts of a role, forgotten once one has lived for the last
 _FIRST_DELAY, _LONGEST_DELAY, _STEADY = 0.05, 5.0, 10.0
@@ -78,7 +79,6 @@ class Keeper:
             pid = self.lock.read().decode() or "?"
             raise errors.Refused(
                 f"a keeper runs already (process {pid})",
-                where=self.home,
                 hint="use it: ciranda status      end it: ciranda down",
             ) from None
         self.lock.truncate(0)
@@ -109,7 +109,9 @@ class Keeper:
                 children.signal(child, signals.SIGKILL)
             self._until_gone({child.id for child in adopted})
         if not self.listeners:
-            self.listeners = {name: listening.on_port(*address) for name, address in wanted.items()}
+            self.listeners = {
+                name: listening.on_port(*address, _OPTIONS.get(name, "--port")) for name, address in wanted.items()
+            }
 
     def _until_gone(self, names: set[str]) -> None:
         until = time.monotonic() + _LEAVE
@@ -269,7 +271,8 @@ def main() -> int:
         keeper = Keeper(json.loads(Path(sys.argv[1]).read_bytes()))
         keeper.begin()
     except errors.CirandaError as error:
-        print("  ".join(filter(None, (error.message, error.where, error.hint))), file=sys.stderr)  # noqa: T201
+        place = f" ({error.where})" if error.where else ""
+        print("  ".join(filter(None, (error.message + place, error.hint))), file=sys.stderr)  # noqa: T201 - `up` reads it
         return error.exit_code
     keeper.run()
     return 0

@@ -13,8 +13,8 @@ BACKLOG = 4096
 _ANSWER = 2.0  # seconds for the gateway to hand over its sockets
 
 
-def on_port(host: str, port: int) -> socket.socket:
-    """A socket that listens there. Raises errors.Refused naming the port, and who has it, when it is in use."""
+def on_port(host: str, port: int, option: str = "--port") -> socket.socket:
+    """A socket that listens there. Raises errors.Refused naming the port, who has it, and the `option` that names another."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -27,8 +27,7 @@ def on_port(host: str, port: int) -> socket.socket:
         taken = f"port {port} is taken" + (f" by {who}" if who else "")
         raise errors.Refused(
             taken if error.errno == 98 else f"port {port} cannot be listened on: {error.strerror}",
-            where=f"{host}:{port}",
-            hint=f"another port: ciranda up --port {port + 10}",
+            hint=f"another port: ciranda up {option} {port + 10 if port < 65526 else 0}",
         ) from error
     return listener
 

@@ -32,3 +32,13 @@ def test_a_home_of_another_format_and_none_at_all_are_refused(tmp_path: Path) ->
     (home.root / "format").write_text("ciranda.home/9\n")
     with pytest.raises(errors.Refused, match=r"ciranda\.home/9"), homes.opened(home):
         pass
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_what_cannot_be_a_home_is_refused_with_the_reason(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("mine")
+    home = homes.Home(tmp_path / place)
+    with pytest.raises(errors.Refused, match="cannot be used as a home: not a directory") as caught:
+        homes.create(home)
+    assert caught.value.where == str(home.root)
+    assert (tmp_path / "file").read_text() == "mine"

@@ -154,7 +154,9 @@ def test_a_port_of_somebody_else(home: Path) -> None:
         port = taken.getsockname()[1]
         done = ciranda("up", "--home", str(home), "--port", "0", "--gateway-port", str(port), "--detach", check=False)
     assert done.returncode == 1
-    assert f"port {port} is taken" in done.stderr
+    taken_by, hint = done.stderr.splitlines()
+    assert taken_by.startswith(f"port {port} is taken by ")
+    assert hint.strip().startswith("another port: ciranda up --gateway-port ")
     assert processes_of(home) == []
 
 

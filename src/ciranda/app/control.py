@@ -156,7 +156,7 @@ class Control:
             raise errors.NotFound(
                 "the interpreter of this release is gone", where=interpreter, hint="push its commit again"
             )
-        return specs.Program(found, (found.parent.parent,))
+        return specs.Program(found, interpreters.folders(found))
 
     def _write_tree(self, project: str, commit: str, destination: Path) -> None:
         known = changes.project(self.database, project)

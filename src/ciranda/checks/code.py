@@ -86,7 +86,7 @@ def run(command: str, place: Place, *, timeout: float) -> CodeOutcome:
     if confine.available():
         argv = confine.wrap(
             argv,
-            readable=[*place.readable, place.python.parent.parent],
+            readable=place.readable,
             writable=[place.tree],
             hidden=[place.home],
             directory=place.tree,

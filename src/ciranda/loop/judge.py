@@ -115,7 +115,8 @@ def _prepare(change: Change, workshop: Workshop, folder: Path, teller: tell.Tell
 
 
 def _code(bench: Bench, effective: policy.Policy, workshop: Workshop) -> list[code.CodeOutcome]:
-    place = code.Place(bench.tree.with_name("code"), bench.interpreter.python, workshop.home)
+    python = bench.interpreter.python
+    place = code.Place(bench.tree.with_name("code"), python, workshop.home, interpreters.folders(python))
     return code.run_all(
         [*effective.code, *effective.additional_code], place, timeout=effective.code_timeout, database=workshop.database,
         tree=bench.tree_digest, interpreter=bench.interpreter.digest,

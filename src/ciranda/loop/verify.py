@@ -64,7 +64,11 @@ def _outcomes(
 ) -> list[code.CodeOutcome]:
     interpreter = interpreters.ensure(interpreters.resolve(folder), workshop.interpreters, lambda _: None)
     place = code.Place(
-        folder, interpreter.python, workshop.home, variables=_variables(revision, release, content, workshop)
+        tree=folder,
+        python=interpreter.python,
+        home=workshop.home,
+        readable=interpreters.folders(interpreter.python),
+        variables=_variables(revision, release, content, workshop),
     )
     outcomes: list[code.CodeOutcome] = []
     for command in revision.verify.commands:

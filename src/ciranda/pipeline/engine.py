@@ -3,10 +3,9 @@
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
-from ciranda.kernel import clock, digest, errors
+from ciranda.kernel import clock, errors
 from ciranda.kernel.database import Transaction
 from ciranda.pipeline import (
     cache,
@@ -272,7 +271,7 @@ class _Attempt:
                 folder=self._folder,
                 pipeline=self._request.project.pipeline or "",
                 hidden=(self._parts.home, self._parts.interpreters, self._request.tree.path),
-                readable=_readable(python, own=self._interpreter.lock is None),
+                readable=interpreters.folders(python),
                 confined=self._confined,
                 facts={"id": self._id, "commit": self._request.tree.commit, "dirty": self._request.tree.dirty},
             )
@@ -383,11 +382,3 @@ def told(problem: Exception) -> str:
         if getattr(one, "hint", ""):
             lines.append(f"    {one.hint}")
     return "\n".join(lines)
-
-
-def _readable(python: Path, *, own: bool) -> tuple[Path, ...]:
-    """What a worker must see of its interpreter, should it lie where things are hidden."""
-    found = {python.parent.parent, python.resolve().parent.parent}
-    if own:
-        found.add(Path(digest.__file__).parents[2])
-    return tuple(sorted(path for path in found if path.exists() and path != Path("/")))

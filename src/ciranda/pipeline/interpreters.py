@@ -101,6 +101,14 @@ def find(identity: str, folder: Path) -> Path | None:
     return Path(sys.executable) if place.with_suffix(OWN).exists() else None
 
 
+def folders(python: Path) -> tuple[Path, ...]:
+    """What has to be seen of an interpreter, should it lie where things are hidden; of Ciranda's own, Ciranda itself too."""
+    found = {python.parent.parent, python.resolve().parent.parent}
+    if python == Path(sys.executable):
+        found.add(Path(digest.__file__).parents[2])
+    return tuple(sorted(path for path in found if path.exists() and path != Path("/")))
+
+
 def own() -> Interpreter:
     """The interpreter that Ciranda itself runs in."""
     distributions = installed([Path(entry) for entry in sys.path if entry])

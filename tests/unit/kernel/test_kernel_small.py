@@ -48,7 +48,8 @@ def test_now_is_in_microseconds() -> None:
 def every(kind: type[errors.CirandaError]) -> Iterator[type[errors.CirandaError]]:
     yield kind
     for inner in kind.__subclasses__():
-        yield from every(inner)
+        if inner.__module__ == errors.__name__:  # rooms above add theirs
+            yield from every(inner)
 
 
 @pytest.mark.parametrize("kind", list(every(errors.CirandaError)))

@@ -142,6 +142,11 @@ def _write(update: Update, repository: Path) -> dict[str, Any]:
     """Branches that are not protected and new tags are Git's own business: written at once, judged by nobody."""
     if update.ref.startswith("refs/tags/") and update.old != NOTHING:
         return _refused(update, "a tag stays: it neither moves nor goes away")
+    other = refs.clash(update.ref, repositories.list_refs(repository, "refs/heads", "refs/tags"))
+    if update.old == NOTHING and other is not None:
+        return _refused(
+            update, f"there is {refs.plain(other.split('/', 2)[2])} already: one of the names is a folder of the other"
+        )
     if not repositories.update_ref(repository, update.ref, update.new, update.old):
         return _refused(update, "fetch first")
     return {"ref": update.ref, "state": "done"}

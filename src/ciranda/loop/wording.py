@@ -69,11 +69,10 @@ def refusal(error: errors.CirandaError) -> Iterator[str]:
 
 def problem(text: str | None, *, width: int) -> list[str]:
     """Why there is no graph: the user's traceback, a cycle, two steps making one asset."""
-    rest = [part for part in (text or "").splitlines() if part.strip()]
-    if not _frames(text or ""):
-        rest = rest[1:]
+    told = cause(text)
+    rest = [part for part in (text or "").splitlines() if part.strip() and not told.endswith(part.strip())]
     return [
-        _clip(line("pipeline", "✗", cause(text), width=width), LONGEST),
+        _clip(line("pipeline", "✗", told, width=width), LONGEST),
         *(_under(width, part) for part in rest[-13:]),
     ]
 
@@ -102,11 +101,11 @@ def asset(
     cached = result.state == "unchanged" and all(verdict.cached for verdict in verdicts)
     seconds = result.seconds + sum(verdict.seconds for verdict in verdicts if not verdict.cached)
     if result.state == "failed":
-        error = (result.error or "it failed").rstrip().splitlines()
-        under = error[-13:-1] if _frames(result.error or "") else error[1:13]
+        told = cause(result.error or "it failed")
+        rest = [part for part in (result.error or "").splitlines() if part.strip() and not told.endswith(part.strip())]
         return [
-            _clip(line(result.step, "✗", cause("\n".join(error)), width=width, right=took(result.seconds)), LONGEST),
-            *(_under(width, text) for text in under),
+            _clip(line(result.step, "✗", told, width=width, right=took(result.seconds)), LONGEST),
+            *(_under(width, part) for part in rest[-12:]),
         ]
     if result.state == "skipped":
         return [line(result.step, "-", "not made: what it needs failed", width=width)]

@@ -62,7 +62,7 @@ def dump(value: Any, path: Path, wanted: str = "") -> tuple[str, Optional[bytes]
     `wanted` is the annotation of what the function returns. Raises Unstorable.
     """
     if value is None:
-        raise Unstorable("None")
+        raise Unstorable("None, which leaves nothing to keep; return what it makes")
     if isinstance(value, str) and wanted in PATH:
         value = Path(value)
     if isinstance(value, os.PathLike):

@@ -116,7 +116,8 @@ class Worker:
         try:
             output, data = self._stored(name, prepared.function(*args, **kwargs), out, prepared.returns)
         except codecs.Unstorable as error:
-            raise Failure("unstorable", f"step {name} returned {error}") from error
+            file, line = describe.place(prepared.function, self._tree)
+            raise Failure("unstorable", f"{file}:{line}  step {name} returned {error}") from error
         except BaseException as error:
             raise Failure("raised", traces.summary(error), traces.shown(error, str(self._tree))) from error
         finally:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from ciranda.kernel import errors
 
@@ -52,6 +53,13 @@ def refusal(ref: str) -> str | None:
         if part.lower() in ("head", ".git", "refs"):
             return f"{part} is a name of Git's own"
     return None
+
+
+def clash(ref: str, known: Iterable[str]) -> str | None:
+    """The known ref that lies on the way to this one, or below it: Git keeps refs as files, and a file is no folder."""
+    return next(
+        (other for other in known if f"{other}/".startswith(f"{ref}/") != f"{ref}/".startswith(f"{other}/")), None
+    )
 
 
 def plain(name: str) -> str:

@@ -133,6 +133,8 @@ def test_other_branches_and_new_tags_are_written_at_once(place: Place) -> None:
     second = place.commit({"a": "b"})
     assert place.push("refs/tags/v1", first, second)["reason"] == "a tag stays: it neither moves nor goes away"
     assert repositories.read_ref(place.bare, "refs/tags/v1") == first
+    assert place.push("refs/heads/feature/two", NOTHING, first)["reason"].startswith("there is feature already")
+    assert place.push("refs/heads/features", NOTHING, first)["state"] == "done"
 
 
 @pytest.mark.parametrize("ref", ["refs/changes/1", "refs/heads/a..b", "refs/heads/-x", "refs/heads/a\x1b[2J", "HEAD"])

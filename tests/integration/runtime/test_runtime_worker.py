@@ -146,7 +146,7 @@ def test_the_facts_of_the_run_and_a_scratch_folder_that_goes(tree: Path, tmp_pat
 @pytest.mark.parametrize(
     ("step", "kind", "says"),
     [
-        ("silent", "unstorable", "step silent returned None"),
+        ("silent", "unstorable", "step silent returned None, which leaves nothing to keep; return what it makes"),
         (
             "lock",
             "unstorable",
@@ -160,7 +160,9 @@ def test_the_facts_of_the_run_and_a_scratch_folder_that_goes(tree: Path, tmp_pat
 def test_failures_name_the_step(tree: Path, tmp_path: Path, step: str, kind: str, says: str) -> None:
     with worker(tree, tmp_path / "run") as engine:
         failed, _ = engine.step(step)
-        assert (failed["type"], failed["kind"], failed["message"], failed["id"]) == ("failed", kind, says, step)
+        place, _, message = failed["message"].rpartition("  ")
+        assert (failed["type"], failed["kind"], message, failed["id"]) == ("failed", kind, says, step)
+        assert place.startswith("pipeline.py:") == (kind == "unstorable")
         if step == "broken":
             frames = [line.split(",")[0].strip() for line in failed["traceback"].splitlines() if "File" in line]
             assert frames == ['File "pipeline.py"', 'File "pipeline.py"']

@@ -83,7 +83,8 @@ def test_a_failed_step_shows_its_traceback_and_what_hangs_on_it() -> None:
     failed = records.StepResult("delay", "failed", None, 1.0, TRACEBACK)
     lines = wording.asset(failed, [], width=8, evidence={}, run=1)
     assert "✗ features.py:7  ValueError: no rows" in lines[0]
-    assert lines[-2].strip() == "ValueError: no rows"
+    assert lines[-1].strip() == "Read until here:"
+    assert sum("ValueError: no rows" in line for line in lines) == 1
     assert (
         wording.asset(records.StepResult("x", "skipped", None, 0.0), [], width=8, evidence={}, run=1)[0].split()[1]
         == "-"

@@ -7,6 +7,7 @@ import argparse
 import ctypes
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -103,6 +104,7 @@ def serve(home: homes.Home, opened: database.Database, bench: places.Workshop) -
         for other in tasks.workers(opened):
             if not _lives(other):
                 tasks.release_held(opened, other)  # killed: its lease need not be waited for
+        _sweep(home, opened)
         while not stopping.is_set():
             running = [one for one in running if not _ended(one, opened, bench)]
             tasks.release_expired(opened)
@@ -129,6 +131,15 @@ def _lives(worker: str) -> bool:
     """Whether the runner of this name still runs on this machine; one home has one machine."""
     found = process.of(int(worker.partition(":")[0]))
     return found is not None and _name(found) == worker
+
+
+def _sweep(home: homes.Home, opened: database.Database) -> None:
+    """Remove the folders of tasks that ended without their process: it was killed after it had said what came of them."""
+    there = [folder for kind in HANDLERS for folder in home.runs.glob(f"{kind}-*")]
+    needed = {f"{kind}-{subject}" for kind, subject in tasks.unfinished(opened)}
+    for folder in there:
+        if folder.name not in needed:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _start(home: homes.Home, task: tasks.Task) -> subprocess.Popen[bytes]:

@@ -56,6 +56,9 @@ SELECT id FROM task WHERE state = 'claimed' AND lease_us <= :now LIMIT 1;
 -- name: release_expired_tasks
 UPDATE task SET state = 'waiting' WHERE state = 'claimed' AND lease_us <= :now;
 
+-- name: unfinished_tasks
+SELECT kind, subject FROM task WHERE state IN ('waiting', 'claimed');
+
 -- name: task_workers
 SELECT DISTINCT worker FROM task WHERE state = 'claimed';
 

@@ -91,6 +91,11 @@ def release_expired(database: Database) -> int:
     return database.write(lambda tx: tx.execute(sql.release_expired_tasks, now=clock.now_us()))
 
 
+def unfinished(database: Database) -> set[tuple[str, str]]:
+    """Kind and subject of every task that is not at its end."""
+    return {(row["kind"], row["subject"]) for row in database.query(sql.unfinished_tasks)}
+
+
 def workers(database: Database) -> list[str]:
     """Who holds tasks now."""
     return [row["worker"] for row in database.query(sql.task_workers)]

@@ -123,8 +123,8 @@ def names(folder: Path) -> list[str]:
 
 
 def sweep(folder: Path) -> None:
-    """Take away what pushes left that were killed while they sent, an hour ago or more."""
-    for left in folder.glob("*.git/objects/tmp_objdir-incoming-*"):
+    """Take away what was left by whoever was killed an hour ago or more: pushes while they sent, repositories that were being made."""
+    for left in (*folder.glob("*.git/objects/tmp_objdir-incoming-*"), *folder.glob(".new-*")):
         with suppress(FileNotFoundError):
             if time.time() - left.stat().st_mtime > FORGOTTEN:
                 shutil.rmtree(left, ignore_errors=True)

@@ -40,7 +40,7 @@ def claimed(database: Database, subject: str, worker: str) -> str:
     return task
 
 
-def test_only_a_dead_runners_tasks_are_taken_at_once(tmp_path: Path) -> None:
+def test_only_what_a_dead_runner_held_or_left_is_taken_or_removed(tmp_path: Path) -> None:
     home = homes.Home(tmp_path / "home")
     homes.create(home)
     gone = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
@@ -49,6 +49,8 @@ def test_only_a_dead_runners_tasks_are_taken_at_once(tmp_path: Path) -> None:
     with homes.opened(home) as (database, _):
         theirs = claimed(database, "change-1", dead)
         living = claimed(database, "change-2", name(os.getpid()))
+        for folder in ("judge-change-0", "judge-change-1", "judge-change-2", "verify-x"):
+            (home.runs / folder / "tree").mkdir(parents=True)
         with running(home):
             until = time.monotonic() + PATIENCE
             waiter = database.waiter()
@@ -57,3 +59,5 @@ def test_only_a_dead_runners_tasks_are_taken_at_once(tmp_path: Path) -> None:
             waiter.close()
         assert tasks.get(database, theirs).state == "done"
         assert tasks.get(database, living).state == "claimed"
+    assert {folder.name for folder in home.runs.iterdir()} <= {"judge-change-1", "judge-change-2"}
+    assert (home.runs / "judge-change-2").is_dir()

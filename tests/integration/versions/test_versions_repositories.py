@@ -197,9 +197,10 @@ def test_nothing_of_the_users_configuration_counts(
     assert (repository / "HEAD").read_text() == "ref: refs/heads/trunk\n"
 
 
-def test_what_killed_pushes_left_is_swept(folder: Path) -> None:
-    objects = repositories.ensure(folder, "flights") / "objects"
-    old, young = objects / "tmp_objdir-incoming-a", objects / "tmp_objdir-incoming-b"
+@pytest.mark.parametrize("names", ["flights.git/objects/tmp_objdir-incoming-{}", ".new-{}"])
+def test_what_was_killed_long_ago_is_swept(folder: Path, names: str) -> None:
+    repositories.ensure(folder, "flights")
+    old, young = folder / names.format("a"), folder / names.format("b")
     for left in (old, young):
         (left / "pack").mkdir(parents=True)
     os.utime(old, (time.time() - 4000, time.time() - 4000))

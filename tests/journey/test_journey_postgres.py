@@ -19,6 +19,9 @@ def test_a_push_goes_to_production_and_back_on_postgresql(tmp_path: Path, postgr
         toy.ciranda("rollback", "prod").succeeds()
         assert started.ask("/toy/prod/mean/", {"x": 1}).headers["x-ciranda-release"] == "r1"
         assert toy.ciranda("run").succeeds().out.startswith("3 steps unchanged")
-        status = toy.ciranda("status", "--json").succeeds().json
-        places = {place["name"]: place["live"]["release"] for place in status["projects"][0]["environments"]}
-        assert places == {"test": "r2", "prod": "r1"}
+
+        def live() -> dict[str, str]:
+            status = toy.ciranda("status", "--json").succeeds().json
+            return {place["name"]: place["live"]["release"] for place in status["projects"][0]["environments"]}
+
+        server.eventually(lambda: live() == {"test": "r2", "prod": "r1"}, "the rollback is reached")

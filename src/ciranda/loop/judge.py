@@ -89,6 +89,7 @@ def _judge(change: Change, task: tasks.Task, workshop: Workshop, folder: Path) -
     outcome = {
         "width": width,
         "run": run.number,
+        "checks": sorted(check.name for check in run.description.checks),
         "interpreter": run.interpreter,
         "parameters": contents.parameters(run),
         "assets": {name: asdict(version) for name, version in run.assets.items()},
@@ -148,7 +149,9 @@ def _policy(bench: Bench, workshop: Workshop) -> policy.Policy:
     if bench.base is None:
         return policy.effective_policy(None, own)
     base = engine.describe(_request(bench, workshop, base=bench.base), parts, lambda _: None)
-    return policy.effective_policy(rules.of(bench.base, base), own)
+    merged = changes.last_merged(workshop.database, bench.project.name, bench.change.base)
+    promised = () if merged is None else merged.outcome.get("checks", ())
+    return policy.effective_policy(rules.whole(rules.of(bench.base, base), promised, bench.change.base), own)
 
 
 def _rerun(

@@ -1,9 +1,9 @@
 """The rules that one commit declares, as the policy compares them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ciranda.checks import policy
-from ciranda.kernel import events
+from ciranda.kernel import errors, events
 from ciranda.kernel.database import Transaction
 from ciranda.loop.changes import Change
 from ciranda.pipeline import engine
@@ -31,6 +31,20 @@ def of(project: declaration.Project, described: engine.Described) -> policy.Rule
         for check in described.description.checks
     }
     return policy.Rules(rules.code, rules.code_timeout, checks, rules.when_unsure)
+
+
+def whole(rules: policy.Rules, promised: Collection[str], commit: str) -> policy.Rules:
+    """The rules of a base, if they still hold every function check that was there when it was judged.
+
+    Raises errors.Refused: what describes a pipeline may break, and a gate must not open because of it.
+    """
+    lost = sorted(set(promised) - set(rules.checks))
+    if lost:
+        raise errors.Refused(
+            f"the rules of {commit[:7]} cannot be read whole: {', '.join(lost)} {'is' if len(lost) == 1 else 'are'} not found in its pipeline",
+            hint="nothing moves until they are; see logs/runner.log",
+        )
+    return rules
 
 
 def accepted(tx: Transaction, change: Change, loosened: Sequence[str]) -> None:

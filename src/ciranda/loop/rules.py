@@ -41,7 +41,7 @@ def whole(rules: policy.Rules, promised: Collection[str], commit: str) -> policy
     lost = sorted(set(promised) - set(rules.checks))
     if lost:
         raise errors.Refused(
-            f"the rules of {commit[:7]} cannot be read whole: {', '.join(lost)} {'is' if len(lost) == 1 else 'are'} not found in its pipeline",
+            f"the rules of {commit[:7]} cannot be read whole: its pipeline no longer has {', '.join(lost)}",
             hint="nothing moves until they are; see logs/runner.log",
         )
     return rules

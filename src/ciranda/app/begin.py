@@ -34,7 +34,14 @@ def begin(folder: Path, name: str | None, home: homes.Home) -> Begun:
     folder.mkdir(parents=True, exist_ok=True)
     empty = all(entry.name == ".git" for entry in folder.iterdir())
     if (folder / read.FILE).exists():
-        name = read.read(folder).name
+        declared = read.read(folder).name
+        if name not in (None, declared):
+            raise errors.Refused(
+                f"this project is called {declared} already",
+                where=str(folder / read.FILE),
+                hint="its name stands there",
+            )
+        name = declared
     name = name or template.name_for(folder.resolve().name)
     if problem := names.problem(name):
         raise errors.Invalid(

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ciranda.checks import verdicts
 from ciranda.kernel import digest, errors
 from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
+from ciranda.loop import changes
 from ciranda.pipeline import runs
 from ciranda.pipeline.records import Outcome, StepResult, Version
 from ciranda.project import names
@@ -26,6 +28,14 @@ class Asset:
     result: StepResult
     run: runs.Run
     outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What a change's gate made of a check: the change's number, and the verdicts (`checks/gate.py: as_mapping`)."""
+
+    change: int
+    verdicts: tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +93,26 @@ def asset(database: Database, project: str, named: str) -> Asset:
                 return found
     if not looked:
         raise errors.NotFound(f"{project} has not run yet", hint="run it: ciranda run")
-    where = run_name or f"the last {len(looked)} runs"
-    raise errors.NotFound(
-        f'{where} has no asset "{name}"', hint=names.suggestion(name, known) or "what there is: ciranda show"
-    )
+    where = f"{run_name} has" if at else "the last run has" if len(looked) == 1 else f"the last {len(looked)} runs have"
+    known_text = f"what there is: {', '.join(known) or 'nothing'}"
+    hint = "        ".join(part for part in (names.suggestion(name, known), known_text) if part)
+    raise errors.NotFound(f'{where} no asset "{name}"', hint=hint)
+
+
+def gate(database: Database, found: Asset, check: str) -> Gate | None:
+    """What the base's body or the base's bounds made of a check where that is not what the run itself found; else None."""
+    change = changes.of_run(database, found.run.id)
+    if change is None:
+        return None
+    own = next((each for each in found.outcomes if each.check == check), None)
+    said = {True: "pass", False: "fail", None: "inconclusive"}[own.passed] if own else ""
+    other = [
+        verdict
+        for verdict in verdicts.of(database, change.id)
+        if (verdict["check"], verdict["subject"]) == (check, found.result.step)
+        and (verdict["body"] == "base" or verdict["judgement"] not in (said, "warn"))
+    ]
+    return Gate(change.number, tuple(other)) if other else None
 
 
 def inside(store: Store, version: Version, rows: int) -> Inside:
@@ -107,11 +133,11 @@ def inside(store: Store, version: Version, rows: int) -> Inside:
             return Inside(text=f"bytes ({codec})")
 
 
-def evidence(store: Store, outcome: Outcome) -> dict[str, Any] | None:
-    """The count, columns and rows that a check kept; None when it kept none."""
-    if outcome.evidence is None:
+def evidence(store: Store, name: str | None) -> dict[str, Any] | None:
+    """The count, columns and rows that a check kept, by the digest of its evidence; None when it kept none."""
+    if name is None:
         return None
-    kept: dict[str, Any] = digest.parse(store.get(outcome.evidence))
+    kept: dict[str, Any] = digest.parse(store.get(name))
     return kept
 
 

@@ -4,6 +4,7 @@ import argparse
 import difflib
 import importlib
 import os
+import re
 import sys
 from typing import NoReturn, Protocol
 
@@ -48,7 +49,11 @@ class Verb(Protocol):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise errors.Usage(message, hint=f"{self.prog} --help")
+        said = message
+        for kind, words in (("int", "a whole number"), ("float", "a number")):
+            if (found := re.fullmatch(rf"argument (.+): invalid {kind} value: (.+)", message)) is not None:
+                said = f"{found[1]}: {found[2]} is not {words}"
+        raise errors.Usage(said, hint=f"{self.prog} --help")
 
 
 def run(given: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def main(given: argparse.Namespace) -> int:
     for path in done.kept:
         words.out(f"    {path} was there and stays")
     words.out(f"  remote {begin.REMOTE} is {done.remote}")
-    enter = "" if given.folder == "." else f"cd {done.folder} && "
+    enter = "" if given.folder == "." else f"cd {shlex.quote(str(done.folder))} && "
     words.out(f"next: {enter}ciranda run")
     words.out("      then: git add -A && git commit, ciranda up, git push ciranda main")
     return 0

@@ -10,8 +10,9 @@ from typing import Any
 
 from ciranda.app import local, looking
 from ciranda.cli import words
-from ciranda.kernel import lines
+from ciranda.kernel import errors, lines
 from ciranda.pipeline import runs
+from ciranda.project import names
 
 EXAMPLE = "  ciranda logs\n  ciranda logs run-7 --step price\n  ciranda logs -f"
 
@@ -38,11 +39,13 @@ def main(given: argparse.Namespace) -> int:
             if given.step is None or record.get("step") == given.step:
                 any_line = True
                 _print(given, record)
-        step = None if given.step is None else _step(here, found, given.step)
+        step = None if given.step is None else _step(here, found, given.step, written=any_line)
         if step and not given.json:
             words.out(step)
         elif not any_line and not given.json:
-            sys.stderr.write(f"{found.name} wrote nothing" + (f" in {given.step}" if given.step else "") + "\n")
+            failed = runs.get(here.database, found.project, found.number).state == "failed"
+            why = f"; why it failed: ciranda show {found.name}" if failed else ""
+            sys.stderr.write(f"{found.name} wrote nothing{f' in {given.step}' if given.step else ''}{why}\n")
     return 0
 
 
@@ -57,12 +60,18 @@ def _print(given: argparse.Namespace, record: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _step(here: local.Local, found: runs.Run, name: str) -> str | None:
-    """The error of a step or check that failed: it belongs to what was written."""
-    for step in runs.steps(here.database, found):
+def _step(here: local.Local, found: runs.Run, name: str, *, written: bool) -> str | None:
+    """The error of a step or check that failed: it belongs to what was written. Raises errors.NotFound for no step of the run."""
+    steps, outcomes = runs.steps(here.database, found), runs.outcomes(here.database, found)
+    known = [*(step.step for step in steps), *(outcome.check for outcome in outcomes)]
+    if name not in known and not written and found.state != "running":
+        there = f"what there is: {', '.join(known) or 'nothing'}"
+        hint = "        ".join(part for part in (names.suggestion(name, known), there) if part)
+        raise errors.NotFound(f'{found.name} has no step or check "{name}"', hint=hint)
+    for step in steps:
         if step.step == name and step.error:
             return step.error
-    for outcome in runs.outcomes(here.database, found):
+    for outcome in outcomes:
         if outcome.check == name and outcome.error:
             return outcome.error
     return None

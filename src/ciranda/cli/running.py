@@ -20,7 +20,9 @@ def main(given: argparse.Namespace) -> int:
     """0 when every step has its version and no check failed; else 1."""
     with local.opened(given.home, Path.cwd(), create=True) as project:
         request = project.request(dict(given.set), given.jobs)
-        shown = progress.Progress(header(request), lambda outcome: tables.evidence(project.store, outcome, _ROWS))
+        shown = progress.Progress(
+            header(request), lambda outcome: tables.evidence(project.store, outcome.evidence, _ROWS)
+        )
         try:
             result = project.run(request, _silent if given.json else shown)
         finally:

@@ -11,10 +11,12 @@ from ciranda.app import local, looking
 from ciranda.cli import tables, words
 from ciranda.kernel import errors
 from ciranda.pipeline import runs
+from ciranda.pipeline.records import Outcome, StepResult
 from ciranda.project import names
 
 EXAMPLE = "  ciranda show\n  ciranda show sales\n  ciranda show sales@run-3 --check sold_for_something"
 _RUNS = 5
+_STATES = {"pass": "passed", "warn": "warned", "fail": "failed", "inconclusive": "unsure"}  # of a verdict, as marked
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +61,7 @@ def _run(
     for asset in assets:
         step = asset.result
         if step.version is None:
-            words.out(f"  {words.mark(step.state)} {step.step:<{wide}}  {words.clip(step.error or step.state, 80)}")
+            words.out(f"  {words.mark(step.state)} {step.step:<{wide}}  {words.clip(_cause(step), 80)}")
             continue
         files = _files(step.version.codec, here, step.version.digest)
         states = runs.count([runs.verdict(outcome) for outcome in asset.outcomes])
@@ -73,6 +75,12 @@ def _run(
         words.out("")
     for each in history:
         words.out(f"  {each.name:<8} {_run_line(each)}")
+
+
+def _cause(step: StepResult) -> str:
+    """The line of an error that says what was raised: its last one that is not indented."""
+    lines = [line for line in (step.error or step.state).splitlines() if line.strip()]
+    return next((line for line in reversed(lines) if not line.startswith(" ")), lines[0])
 
 
 def _run_line(found: runs.Run) -> str:
@@ -136,13 +144,24 @@ def _asset(given: argparse.Namespace, asset: looking.Asset, here: local.Local) -
 
 def _check(given: argparse.Namespace, asset: looking.Asset, here: local.Local) -> None:
     outcome = next((each for each in asset.outcomes if each.check == given.check), None)
-    if outcome is None:
+    judged = looking.gate(here.database, asset, given.check)
+    if outcome is None and judged is None:
         known = [each.check for each in asset.outcomes]
         hint = names.suggestion(given.check, known) or f"it has: {', '.join(known) or 'no checks'}"
         raise errors.NotFound(f'{asset.result.step} has no check "{given.check}" in {asset.run.name}', hint=hint)
     if given.json:
-        _json({"run": asset.run.name, **asdict(outcome), "found": looking.evidence(here.store, outcome)})
+        own = {} if outcome is None else asdict(outcome) | {"found": looking.evidence(here.store, outcome.evidence)}
+        _json({"run": asset.run.name, "check": given.check, **own} | ({"gate": _gate(judged, here)} if judged else {}))
         return
+    if outcome is not None:
+        _outcome(outcome, asset, here)
+    if judged is not None:
+        words.out(f"at the gate of change {judged.change}, by the rules of what it was pushed onto:")
+        for verdict in judged.verdicts:
+            _verdict(verdict, here)
+
+
+def _outcome(outcome: Outcome, asset: looking.Asset, here: local.Local) -> None:
     state = runs.verdict(outcome)
     said = words.finding(outcome)
     words.out(
@@ -150,10 +169,25 @@ def _check(given: argparse.Namespace, asset: looking.Asset, here: local.Local) -
     )
     if outcome.message and outcome.message != said:
         words.out(f"  {outcome.message}")
-    for line in tables.evidence(here.store, outcome, 10):
+    for line in tables.evidence(here.store, outcome.evidence, 10):
         words.out(f"  {line}")
     if outcome.error:
         words.out(outcome.error)
+
+
+def _verdict(verdict: Mapping[str, Any], here: local.Local) -> None:
+    state = _STATES[verdict["judgement"]]
+    rows = f"{verdict['count']:,} of {verdict['of']:,} rows" if verdict["count"] and verdict["of"] else ""
+    said = rows or verdict["message"]
+    body = " (the base's body)" if verdict["body"] == "base" else ""
+    words.out(f"  {words.mark(state)} {verdict['check']}{body}{': ' + said if said else ''}")
+    for line in tables.evidence(here.store, verdict["evidence"], 10):
+        words.out(f"    {line}")
+
+
+def _gate(judged: looking.Gate, here: local.Local) -> dict[str, Any]:
+    told = [verdict | {"found": looking.evidence(here.store, verdict["evidence"])} for verdict in judged.verdicts]
+    return {"change": judged.change, "verdicts": told}
 
 
 def _document(asset: looking.Asset) -> dict[str, Any]:

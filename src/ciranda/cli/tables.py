@@ -6,18 +6,17 @@ from typing import Any
 from ciranda.cli import words
 from ciranda.kernel import digest, errors
 from ciranda.kernel.store import Store
-from ciranda.pipeline.records import Outcome
 
 _WIDE = 24  # characters of one value
 _LINE = 110
 
 
-def evidence(store: Store, outcome: Outcome, most: int) -> list[str]:
-    """The rows that a check found wrong, at most `most` of them; empty when there is no evidence."""
-    if outcome.evidence is None:
+def evidence(store: Store, name: str | None, most: int) -> list[str]:
+    """The rows that a check found wrong, by the digest of its evidence, at most `most` of them; empty when there is none."""
+    if name is None:
         return []
     try:
-        kept = digest.parse(store.get(outcome.evidence))
+        kept = digest.parse(store.get(name))
     except (errors.Corrupt, errors.NotFound) as error:
         return [f"its evidence cannot be read: {error}"]
     lines = lay(kept["columns"], kept["rows"][:most])

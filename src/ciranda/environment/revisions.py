@@ -90,7 +90,9 @@ def environment(database: Database | Transaction, project: str, name: str) -> En
     """One environment. Raises errors.NotFound."""
     row = database.one(sql.environment, project=project, name=name)
     if row is None:
-        raise errors.NotFound(f"{project} has no environment {name}", hint="what there is: ciranda status")
+        known = ", ".join(one.name for one in environments(database, project))
+        hint = f"what there is: {known}" if known else "nothing was delivered yet: ciranda status"
+        raise errors.NotFound(f"{project} has no environment {name}", hint=hint)
     return Environment(**row | {"held": bool(row["held"])})
 
 
@@ -146,6 +148,7 @@ def rollback(
     """
     now = current(tx, project, environment)
     if now is None:
+        _known(tx, project, environment)
         raise errors.NotFound(
             f"nothing has run in {environment} of {project} yet", hint="what there is: ciranda status"
         )
@@ -189,6 +192,7 @@ def scale(tx: Transaction, project: str, environment: str, *, service: str, coun
     """Another number of instances of a service, kept by new releases. Raises errors.NotFound, errors.Invalid."""
     now = current(tx, project, environment)
     if now is None:
+        _known(tx, project, environment)
         raise errors.NotFound(f"nothing runs in {environment} of {project} yet", hint="what there is: ciranda status")
     if service not in now.instances:
         there = ", ".join(sorted(now.instances)) or "none"
@@ -394,8 +398,7 @@ def _insert(tx: Transaction, draft: Revision, event: str | None) -> Revision:
 
 
 def _set_hold(tx: Transaction, project: str, environment: str, *, held: bool, reason: str, actor: str) -> bool:
-    if tx.one(sql.environment, project=project, name=environment) is None:
-        raise errors.NotFound(f"{project} has no environment {environment}", hint="what there is: ciranda status")
+    _known(tx, project, environment)
     changed = tx.execute(
         sql.set_hold, project=project, name=environment, held=int(held), reason=reason, by=actor if held else "",
         at_us=clock.now_us() if held else None,
@@ -415,6 +418,11 @@ def _body(wanted: Revision) -> dict[str, Any]:
         "release": wanted.release,
         "cause": wanted.cause,
     }
+
+
+def _known(tx: Transaction, project: str, name: str) -> None:
+    """Raises errors.NotFound for an environment that is not there."""
+    environment(tx, project, name)
 
 
 def _identity(wanted: Revision | str) -> str:

@@ -138,6 +138,12 @@ def get(database: Database | Transaction, change: str) -> Change | None:
     return None if row is None else _change(row)
 
 
+def of_run(database: Database, run: str) -> Change | None:
+    """The change that a run judged; None: it was no change's."""
+    row = database.one(sql.change_of_run, run=run)
+    return None if row is None else _change(row)
+
+
 def unsettled(database: Database) -> list[Change]:
     """Every change that is not at its end, oldest first."""
     return [_change(row) for row in database.query(sql.open_changes)]

@@ -21,6 +21,10 @@ SELECT * FROM change WHERE repository = :repository AND ref = :ref AND actor = :
 -- name: change_by_id
 SELECT * FROM change WHERE id = :id;
 
+-- name: change_of_run
+-- The change that a run judged.
+SELECT * FROM change WHERE run = :run LIMIT 1;
+
 -- name: open_changes
 -- Every change that is not at its end, oldest first.
 SELECT * FROM change WHERE ended_us IS NULL ORDER BY recorded_us, id;

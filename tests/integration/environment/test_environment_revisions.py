@@ -145,7 +145,7 @@ def test_rollback_of_an_unfinished_target_goes_back_to_what_is_live(site: Site) 
 
 
 def test_rollback_to_a_named_release_and_what_it_refuses(site: Site) -> None:
-    with pytest.raises(errors.NotFound, match="nothing has run in prod"):
+    with pytest.raises(errors.NotFound, match="flights has no environment prod"):
         rollback(site)
     for commit in ("c1", "c2", "c3"):
         deploy(site, commit)

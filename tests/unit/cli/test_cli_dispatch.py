@@ -38,3 +38,21 @@ def test_every_mistake_of_a_declaration_is_told(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err == f"ciranda.toml:2  one\n{'':17}do this\nciranda.toml:5  two\n"
     dispatch.report(errors.Refused("no", hint="yes"))
     assert capsys.readouterr().err == f"no\n{'':17}yes\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["show", "--rows", "x"], "--rows: 'x' is not a whole number"),
+        (["wait", "r1", "-e", "prod", "--timeout", "soon"], "--timeout: 'soon' is not a number"),
+        (["stats"], "there is no command 'stats'"),
+        (["run", "--frob"], "unrecognized arguments: --frob"),
+    ],
+)
+def test_what_is_misunderstood_is_said_with_a_way_on(
+    given: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(given) == 64
+    what, hint = capsys.readouterr().err.splitlines()
+    assert what == said
+    assert "ciranda " in hint

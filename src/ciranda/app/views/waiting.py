@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ciranda.environment import revisions
+from ciranda.kernel import errors
 from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
 from ciranda.release import manifest, releases
@@ -25,9 +26,12 @@ class Ended:
 def for_release(
     database: Database, store: Store, project: str, release: str, environment: str, *, timeout: float
 ) -> Ended:
-    """Wait at most `timeout` seconds. Raises errors.NotFound for a release that is not there."""
+    """Wait at most `timeout` seconds. Raises errors.NotFound for a release that is not there, or never goes there."""
     wanted = releases.get(database, project, release)
     content = releases.manifest(store, wanted)
+    if environment not in content.environments:
+        there = ", ".join(content.environments) or "no environment"
+        raise errors.NotFound(f"{wanted.name} does not go to {environment}", hint=f"it goes to: {there}")
     until = time.monotonic() + timeout
     waiter = database.waiter()
     try:

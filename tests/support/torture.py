@@ -243,6 +243,7 @@ class Ordeal:
             if found is not None:
                 self.count(found)
                 self.watch()
+                self.wait_for_gateway()
                 return True
             self.watch()
             if self.over(doing, until) and fuse.disarm():
@@ -251,18 +252,18 @@ class Ordeal:
     def strike(self, want: Want, doing: "Future[None]", until: float) -> bool:
         """Kill a process from outside, at a moment that nobody chose."""
         pause = self.rng.random() * (0.3 if want.process in ("run", "worker", "window") else 1.5)
-        while not (there := self.victims(want.process)):
+        while not self.over(doing, until):
+            if there := self.victims(want.process):
+                time.sleep(pause)
+                pid = self.rng.choice(there)
+                if pid in self.victims(want.process):
+                    at, gone = kill(pid)
+                    self.count(Kill(want.process, "", pid, at, gone))
+                    self.watch()
+                    self.wait_for_gateway()
+                    return True
             self.watch()
-            if self.over(doing, until):
-                return False
-        time.sleep(pause)
-        pid = self.rng.choice(there)
-        if pid not in self.victims(want.process):
-            return self.over(doing, until) or self.strike(want, doing, until) if time.monotonic() < until else False
-        at, gone = kill(pid)
-        self.count(Kill(want.process, "", pid, at, gone))
-        self.watch()
-        return True
+        return False
 
     def victims(self, role: str) -> list[int]:
         """Who may be killed. Of the instances, those of what production runs, so that no new release is made to fail by us."""
@@ -279,6 +280,14 @@ class Ordeal:
         self.kills.append(one)
         if one.process == "instance":
             self.crashes[self.live] += 1
+
+    def wait_for_gateway(self) -> None:
+        """Until it answers: when gateway and keeper are both dead nobody holds the listening socket, and requests are refused."""
+        until = time.monotonic() + WORST
+        while not self.site.answers("gateway"):
+            self.watch()
+            if time.monotonic() > until:
+                raise Broken(f"the gateway is not back after {WORST:g} s")
 
     def over(self, doing: "Future[None]", until: float) -> bool:
         """Whether nothing more will happen."""

@@ -69,12 +69,17 @@ class Kept:
 
 def failures(answers: Iterable[Answer], kills: Iterable[Kill]) -> list[str]:
     """Requests that failed and were not in flight when a gateway, a keeper or an instance died."""
+    kills = list(kills)
     excuses = [kill for kill in kills if kill.process in EXCUSED]
-    return [
-        f"{answer.began:.3f}–{answer.ended:.3f}: {answer.status} {answer.problem} {answer.body[:80]!r}"
-        for answer in answers
-        if answer.failed and not any(answer.began <= kill.gone and answer.ended >= kill.at for kill in excuses)
-    ]
+    found = []
+    for answer in answers:
+        if answer.failed and not any(answer.began <= kill.gone and answer.ended >= kill.at for kill in excuses):
+            told = f"{answer.began:.3f}–{answer.ended:.3f}: {answer.status} {answer.problem} {answer.body[:80]!r}"
+            near = [
+                f"{kill.process} {kill.at:.3f}–{kill.gone:.3f}" for kill in kills if abs(kill.at - answer.began) < 5
+            ]
+            found.append(f"{told} (killed: {', '.join(near)})")
+    return found
 
 
 def in_force(expectations: list[Expectation], began: float, ended: float) -> list[Expectation]:

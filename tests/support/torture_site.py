@@ -217,6 +217,14 @@ class Site:
 
     # -- what it says
 
+    def answers(self, role: str) -> bool:
+        """Whether the socket of the keeper or the gateway answers."""
+        request = {"type": "state" if role == "gateway" else "list"}
+        try:
+            return bool(sockets.ask(sockets.folder(self.home) / role, request, 2.0)["ok"])
+        except errors.Unreachable:
+            return False
+
     def status(self) -> dict[str, Any]:
         """As the API tells it. Raises errors.Unreachable, errors.Refused."""
         token = (self.home / "token").read_text().strip()
@@ -241,7 +249,8 @@ class Site:
                 return f"{environment}#{number} is a target"
             for kind, state in self.ledger("SELECT kind, state FROM task WHERE state NOT IN ('done', 'failed')"):
                 return f"a task {kind} is {state}"
-            sockets.ask(sockets.folder(self.home) / "gateway", {"type": "state"}, 2.0)
+            if not self.answers("gateway"):
+                return "the gateway does not answer"
             return self.short_of_instances()
         except (errors.CirandaError, sqlite3.Error) as error:
             return str(error)

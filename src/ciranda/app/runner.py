@@ -81,7 +81,8 @@ def perform(bench: places.Workshop) -> int:
         return 0  # somebody else has it now; nothing of ours was recorded
     except errors.CirandaError as error:
         print(f"{task.kind} {task.subject}: {error}", file=sys.stderr)  # noqa: T201 - the runner's own log
-        handler.give_up(task, bench, " ".join(part for part in (error.where, str(error)) if part))
+        said = " ".join(part for part in (error.where, str(error)) if part)
+        handler.give_up(task, bench, "; ".join(part for part in (said, error.hint) if part))
     return 0
 
 

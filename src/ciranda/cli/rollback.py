@@ -14,6 +14,7 @@ from ciranda.app import home as homes
 from ciranda.app.views import project as projects
 from ciranda.app.views import swap, waiting
 from ciranda.environment import revisions
+from ciranda.kernel import errors
 from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
 from ciranda.loop import changes
@@ -68,7 +69,6 @@ def perform(given: argparse.Namespace, home: homes.Home, database: Database, sto
     began = time.monotonic()
     answer = server.post("rollback", project=project, environment=environment, to=given.to, reason=given.reason)
     left, target = answer["from"], answer["to"]
-    content = releases.manifest(store, releases.get(database, project, target["release"]))
 
     def given_up() -> bool:
         over = time.monotonic() - began > given.timeout
@@ -77,7 +77,8 @@ def perform(given: argparse.Namespace, home: homes.Home, database: Database, sto
     first = None
     if target["services"]:
         service = target["services"][0]
-        asked = f"/{project}/{environment}/{service}/{content.services[service].health.lstrip('/')}"
+        health = _health(store, releases.get(database, project, target["release"]), service)
+        asked = f"/{project}/{environment}/{service}/{health.lstrip('/')}"
         first = swap.first_answer(
             homes.gateway(home), asked, target["release"], began=began, given_up=given_up, headers={}
         )
@@ -87,6 +88,14 @@ def perform(given: argparse.Namespace, home: homes.Home, database: Database, sto
     seen = swap.tally(path, project, environment).since(before, own=first.asked if first else 0)
     seconds = None if first is None else round(first.seconds, 3)
     return Back(left, target, ended.state, ended.reason, seconds, seen.requests, seen.failed)
+
+
+def _health(store: Store, release: releases.Release, service: str) -> str:
+    """Where a service says that it is well; its root if the manifest cannot be read here, so that what was done is told all the same."""
+    try:
+        return releases.manifest(store, release).services[service].health
+    except (errors.Corrupt, errors.NotFound):
+        return "/"
 
 
 def lines(back: Back, timeout: float) -> list[str]:

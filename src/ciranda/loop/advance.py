@@ -2,17 +2,19 @@
 
 import sys
 import threading
+import time
 
 from ciranda.environment import revisions
 from ciranda.kernel import errors, failpoints, tasks
 from ciranda.kernel.database import Database, Transaction
-from ciranda.loop import changes, contents, deliver, tell, wording
+from ciranda.loop import changes, contents, deliver, restore, tell, wording
 from ciranda.loop.changes import NOTHING, Change
 from ciranda.loop.places import Workshop
 from ciranda.release import manifest, releases
 from ciranda.versions import repositories
 
 CALM, BUSY = 2.0, 0.1  # seconds between looks when nothing, or something, is under way
+EVERY = 30.0  # seconds between two looks at what the store may have lost
 
 
 class Loop:
@@ -34,7 +36,11 @@ class Loop:
         self._thread.join()
 
     def _run(self) -> None:
+        swept = -EVERY
         while not self._stopping.is_set():
+            if time.monotonic() - swept > EVERY:
+                restore.sweep(self._places)
+                swept = time.monotonic()
             moved, waiting = self.look()
             if not moved:
                 self._waiter.wait(BUSY if waiting else CALM)
@@ -141,7 +147,7 @@ def _deliver(change: Change, places: Workshop) -> bool:
     database = places.database
     assert change.release is not None
     release = releases.by_id(database, change.release)
-    content = releases.manifest(places.store, release)
+    content = restore.manifest(places, release)
     seen = [_place(database, release, name, place.after) for name, place in content.environments.items()]
     _report(change, release, content, places)  # after the look that decides: what ends the delivery has been said
     acts = deliver.decide(seen)

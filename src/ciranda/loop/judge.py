@@ -132,7 +132,7 @@ def _request(bench: Bench, workshop: Workshop, *, base: declaration.Project | No
         tree=engine.Tree(tree, commit),
         trigger=f"change {bench.change.number}",
         actor=bench.change.actor,
-        live=live.assets(workshop.database, workshop.store, bench.project),
+        live=live.assets(workshop, bench.project),
         trust="protected",
         confine=confine.available(),
     )

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from ciranda.environment import revisions
-from ciranda.kernel.database import Database
+from ciranda.kernel import errors
 from ciranda.kernel.store import Store
+from ciranda.loop import restore
+from ciranda.loop.places import Workshop
 from ciranda.pipeline import records
 from ciranda.project import declaration
 from ciranda.release import manifest, releases
@@ -17,15 +19,26 @@ def last(environments: Sequence[declaration.Environment]) -> str | None:
     return ends[-1] if ends else None
 
 
-def assets(database: Database, store: Store, project: declaration.Project) -> Mapping[str, records.Version]:
-    """The live version of each asset that the last environment runs; empty before the first release is there."""
+def assets(places: Workshop, project: declaration.Project) -> Mapping[str, records.Version]:
+    """The live version of each asset that the last environment runs; empty before the first release is there.
+
+    Raises errors.NotFound when the store lost one: without it a check would take production for empty.
+    """
     end = last(project.environments)
-    revision = None if end is None else revisions.live(database, project.name, end)
+    revision = None if end is None else revisions.live(places.database, project.name, end)
     if revision is None:
         return {}
-    content = releases.manifest(store, releases.by_id(database, revision.release))
-    return {name: _version(store, name, asset) for name, asset in content.assets.items()}
+    release = releases.by_id(places.database, revision.release)
+    content = restore.manifest(places, release)
+    return {name: _version(places.store, name, asset, release) for name, asset in content.assets.items()}
 
 
-def _version(store: Store, name: str, asset: manifest.Asset) -> records.Version:
-    return records.Version(name, asset.digest, asset.key, asset.codec, store.size(asset.digest), asset.kind)
+def _version(store: Store, name: str, asset: manifest.Asset, release: releases.Release) -> records.Version:
+    try:
+        size = store.size(asset.digest)
+    except errors.NotFound:
+        raise errors.NotFound(
+            f"{name} of {release.name}, which is live, is not in the store any more",
+            hint=f"make it anew: git checkout {release.commit_sha[:7]} && ciranda run",
+        ) from None
+    return records.Version(name, asset.digest, asset.key, asset.codec, size, asset.kind)

@@ -7,7 +7,7 @@ from ciranda.checks import code
 from ciranda.environment import revisions
 from ciranda.kernel import tasks
 from ciranda.kernel.database import Transaction
-from ciranda.loop import changes
+from ciranda.loop import changes, restore
 from ciranda.loop.places import Workshop
 from ciranda.pipeline import interpreters
 from ciranda.project import layers
@@ -20,7 +20,7 @@ def perform(task: tasks.Task, workshop: Workshop) -> None:
     database = workshop.database
     revision = revisions.by_id(database, task.subject)
     release = releases.by_id(database, revision.release)
-    content = releases.manifest(workshop.store, release)
+    content = restore.manifest(workshop, release)
     project = changes.project(database, revision.project)
     assert project is not None
     folder = workshop.runs / f"verify-{revision.id}"

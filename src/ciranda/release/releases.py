@@ -11,6 +11,7 @@ from ciranda.kernel.store import Store
 from ciranda.release.manifest import Manifest, read
 
 sql = statements.load("ciranda.release")
+_AGAIN = "a server that is up makes it anew within a minute: ciranda up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +120,15 @@ def latest(database: Database | Transaction, project: str) -> Release | None:
 
 
 def manifest(store: Store, release: Release) -> Manifest:
-    """The content of a release. Raises errors.Corrupt when the store's bytes are not what the ledger names."""
-    found = read(store.get(release.manifest))
+    """The content of a release. Raises errors.Corrupt or errors.NotFound when the store no longer has what the ledger names."""
+    try:
+        found = read(store.get(release.manifest))
+    except errors.NotFound:
+        raise errors.NotFound(f"the manifest of {release.name} is not in the store any more", hint=_AGAIN) from None
+    except errors.Corrupt:
+        raise errors.Corrupt(f"the manifest of {release.name} is not what was stored", hint=_AGAIN) from None
     if found.digest != release.digest:
-        raise errors.Corrupt(f"the manifest of {release.name} is not {release.digest}", where=release.manifest)
+        raise errors.Corrupt(f"the manifest of {release.name} is not {release.digest}", hint=_AGAIN)
     return found
 
 

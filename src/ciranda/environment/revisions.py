@@ -1,10 +1,11 @@
 """Revisions: the history of an environment. Each is immutable but for its end; live is the last one reached."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from ciranda.environment.times import STANDBYS
 from ciranda.kernel import clock, digest, errors, events, statements
 from ciranda.kernel.database import Database, Transaction
 from ciranda.project import declaration
@@ -274,9 +275,24 @@ def history(database: Database | Transaction, project: str, environment: str, mo
 
 
 def reached_since(database: Database | Transaction, project: str, environment: str, since_us: int) -> list[Revision]:
-    """Revisions that were reached after `since_us`, newest first, and the one that the oldest of them replaced."""
+    """Revisions that were reached after `since_us`, newest first, and the one that the oldest of them replaced.
+
+    No further back than the releases that stay warm beside the live one.
+    """
     rows = database.query(sql.reached_since, project=project, environment=environment, since_us=since_us)
-    return [revision(row) for row in rows]
+    return nearest([revision(row) for row in rows])
+
+
+def nearest(reached: Sequence[Revision]) -> list[Revision]:
+    """Of revisions, newest first, those of the live release and of the few that stay warm beside it. Pure."""
+    found: list[Revision] = []
+    others: set[str] = set()
+    for each in reached:
+        others |= {each.release} - {reached[0].release}
+        if len(others) > STANDBYS:
+            break
+        found.append(each)
+    return found
 
 
 def mark_routed(tx: Transaction, wanted: Revision | str, at_us: int) -> None:

@@ -1,5 +1,6 @@
-"""Times that decisions and views share, in µs."""
+"""What decisions and views share: times in µs, and how much stays warm."""
 
 SECOND = 1_000_000
 STANDBY_US = 600 * SECOND  # what leaves stays warm so long after its successor is live
 MEMORY_US = 600 * SECOND  # crashes older than this no longer slow a restart
+STANDBYS = 2  # releases that stay warm beside the live one: a day of pushes must not fill the memory

@@ -338,6 +338,7 @@ class Ordeal:
                 return said
             self.tries.append((arguments[0], said))
             self.must(said.code == -signal.SIGKILL or arguments[0] != "run", f"run: {said.code} {said.text}")
+            self.must(" stays at " not in said.text and " stays as it was" not in said.text, f"refused: {said.text}")
             if time.monotonic() > until:
                 raise Broken(f"{' '.join(arguments)} is not done after {WORST:g} s: {said.code} {said.text}")
             time.sleep(LOOK)

@@ -1,6 +1,5 @@
 """Control: the parts of the process that moves refs and environments, wired; the faces call it, and nothing else does."""
 
-import sys
 import threading
 from collections.abc import Mapping
 from functools import partial
@@ -11,7 +10,7 @@ from ciranda.access import tokens
 from ciranda.app import home as homes
 from ciranda.app.views import plan, status
 from ciranda.environment import memory, observe, reconcile, revisions, specs
-from ciranda.kernel import database, errors, store
+from ciranda.kernel import database, errors, log, store
 from ciranda.loop import advance, changes, places, receive
 from ciranda.pipeline import interpreters
 from ciranda.release import releases
@@ -147,7 +146,7 @@ class Control:
             memory_short=memory.short,
         )
         place = observe.Place(project, environment, self.database, self.store, self._instances, machine)
-        return reconcile.Reconciler(place, report=partial(print, file=sys.stderr, flush=True))
+        return reconcile.Reconciler(place, report=log.say)
 
     def _program(self, interpreter: str) -> specs.Program:
         """The interpreter that a release was judged with. Raises errors.NotFound."""

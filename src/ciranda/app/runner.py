@@ -14,16 +14,18 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from ciranda.app import home as homes
-from ciranda.kernel import database, errors, process, store, tasks
+from ciranda.kernel import database, errors, log, process, store, tasks
 from ciranda.loop import judge, places, verify
 
 LEASE = 6.0  # seconds: how long a task waits after its runner was killed
 ATTEMPTS = 3  # a task whose process dies this often is given up
 SLOTS = 2  # tasks at once
+FULL = 1.0  # seconds between looks at a disk that is full
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
@@ -80,10 +82,23 @@ def perform(bench: places.Workshop) -> int:
     except errors.Fenced:
         return 0  # somebody else has it now; nothing of ours was recorded
     except errors.CirandaError as error:
-        print(f"{task.kind} {task.subject}: {error}", file=sys.stderr)  # noqa: T201 - the runner's own log
+        log.say(f"{task.kind} {task.subject}: {error}")
         said = " ".join(part for part in (error.where, str(error)) if part)
-        handler.give_up(task, bench, "; ".join(part for part in (said, error.hint) if part))
+        _give_up(handler, task, bench, "; ".join(part for part in (said, error.hint) if part))
     return 0
+
+
+def _give_up(handler: Handler, task: tasks.Task, bench: places.Workshop, reason: str) -> None:
+    """Record that a task cannot be done, as soon as there is room to record it: until then it is nobody else's."""
+    while True:
+        try:
+            handler.give_up(task, bench, reason)
+        except errors.StorageFull:
+            time.sleep(FULL)
+        except errors.Fenced:
+            return
+        else:
+            return
 
 
 def serve(home: homes.Home, opened: database.Database, bench: places.Workshop) -> int:
@@ -107,19 +122,26 @@ def serve(home: homes.Home, opened: database.Database, bench: places.Workshop) -
                 tasks.release_held(opened, other)  # killed: its lease need not be waited for
         _sweep(home, opened)
         while not stopping.is_set():
-            running = [one for one in running if not _ended(one, opened, bench)]
-            tasks.release_expired(opened)
-            while len(running) < SLOTS and (
-                task := tasks.claim(opened, worker=worker, kinds=list(HANDLERS), lease=LEASE)
-            ):
-                running.append(Running(task, _start(home, task), time.monotonic()))
+            try:
+                for one in list(running):
+                    if _ended(one, opened, bench):
+                        running.remove(one)
+                tasks.release_expired(opened)
+                while len(running) < SLOTS and (
+                    task := tasks.claim(opened, worker=worker, kinds=list(HANDLERS), lease=LEASE)
+                ):
+                    running.append(Running(task, _start(home, task), time.monotonic()))
+            except errors.StorageFull as error:
+                log.say(f"it goes on when there is room: {error}")
+                stopping.wait(FULL)
             waiter.wait(0.1 if running else 1.0)
     finally:
         for one in running:
             one.child.terminate()
         for one in running:
             one.child.wait()
-            tasks.renew(opened, one.task, 0.0)
+            with suppress(errors.StorageFull):  # else its lease ends by itself
+                tasks.renew(opened, one.task, 0.0)
         waiter.close()
     return 0
 
@@ -159,9 +181,9 @@ def _ended(one: Running, opened: database.Database, bench: places.Workshop) -> b
     """Whether the process of a task has ended; keeps its lease until then, and decides what becomes of a task that it left undone."""
     if one.child.poll() is None:
         if time.monotonic() - one.renewed > LEASE / 3:
-            one.renewed = time.monotonic()
             if not tasks.renew(opened, one.task, LEASE):
                 one.child.kill()
+            one.renewed = time.monotonic()
         return False
     if tasks.get(opened, one.task.id).state == "claimed":
         if one.task.attempts >= ATTEMPTS:

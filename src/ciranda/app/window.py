@@ -19,6 +19,8 @@ from ciranda.kernel import errors, lines, sockets
 from ciranda.versions import pushes, refs, repositories
 
 PUSH_WAIT = 120.0  # seconds that a push waits for its gate
+QUIET = 3.0  # seconds without a line after which the window asks itself whether the disk is full
+ROOM = 1 << 18  # bytes without which little can be recorded
 ASK_TIMEOUT = 30.0  # seconds in which control records a push
 DETACH = "detach"
 AWAY = "the server does not answer, so nothing was recorded; start it: ciranda up"
@@ -144,9 +146,17 @@ def follow_change(change: Mapping[str, Any], *, detached: bool, deadline: float,
     if detached:
         say(f"change {number} is recorded and goes on without this window; see it with: ciranda status")
         return Settled("open", "", following)
-    seen = 0
-    for record in records(following, gone, lambda: time.monotonic() > limit[0]):
+    seen, quiet_until = 0, [time.monotonic() + QUIET]
+
+    def late() -> bool:
+        if time.monotonic() > quiet_until[0] and not has_room():
+            quiet_until[0] = float("inf")  # said once
+            say(f"the disk of the server is full: change {number} waits until there is room")
+        return time.monotonic() > limit[0]
+
+    for record in records(following, gone, late):
         seen += 1
+        quiet_until[0] = time.monotonic() + QUIET
         show(record)
         if "wait" in record:
             limit[0] = time.monotonic() + float(record["wait"])
@@ -157,6 +167,12 @@ def follow_change(change: Mapping[str, Any], *, detached: bool, deadline: float,
             )
     say(f"change {number} goes on without this window; see it with: ciranda status")
     return Settled("open", "", Following(following.lines, seen))
+
+
+def has_room() -> bool:
+    """Whether the home's disk could take the next fact of a change."""
+    found = os.statvfs(os.environ["CIRANDA_HOME"])
+    return found.f_blocks == 0 or found.f_bavail * found.f_frsize > ROOM
 
 
 def conclude(repository: Path, update: pushes.Update, number: int, settled: Settled) -> pushes.Done | pushes.Refused:

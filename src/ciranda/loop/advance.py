@@ -1,11 +1,10 @@
 """The loop: moves every unsettled change one step on, from recorded facts alone, so that it may be killed anywhere and goes on."""
 
-import sys
 import threading
 import time
 
 from ciranda.environment import revisions
-from ciranda.kernel import errors, failpoints, tasks
+from ciranda.kernel import errors, failpoints, log, tasks
 from ciranda.kernel.database import Database, Transaction
 from ciranda.loop import changes, contents, deliver, restore, tell, wording
 from ciranda.loop.changes import NOTHING, Change
@@ -25,6 +24,7 @@ class Loop:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="loop")
         self._waiter = places.database.waiter()
+        self._said = ""
 
     def start(self) -> None:
         """Begin to advance changes."""
@@ -56,8 +56,14 @@ class Loop:
             try:
                 moved |= advance(change, self._places)
             except (errors.CirandaError, OSError) as error:
-                print(f"change {change.number} of {change.project}: {error}", file=sys.stderr, flush=True)  # noqa: T201 - control's own log
+                self._complain(f"change {change.number} of {change.project}: {error}")
         return moved, bool(unsettled)
+
+    def _complain(self, text: str) -> None:
+        """Say what is wrong, not the same twice in a row."""
+        if text != self._said:
+            self._said = text
+            log.say(text)
 
 
 def advance(change: Change, places: Workshop) -> bool:
@@ -83,14 +89,14 @@ def advance(change: Change, places: Workshop) -> bool:
 
 def refuse(change: Change, places: Workshop, reason: str) -> bool:
     """Close the gate on a change that was not judged red but cannot land."""
-    refused = places.database.write(
-        lambda tx: changes.move(tx, change, "refused", reason=reason, event="change.refused")
-    )
-    if refused:
+    teller = tell.Teller(places.lines, change.id)
+    if (
+        not teller.settled()
+    ):  # before the state, after which nobody looks any more: a window must not wait for what nobody says
         branch = change.ref.removeprefix("refs/heads/")
         at = "as it was" if change.base == NOTHING else f"at {change.base[:7]}"
-        tell.Teller(places.lines, change.id).settle("ng", [f"{branch} stays {at}: {reason}"], reason=reason)
-    return refused
+        teller.settle("ng", [f"{branch} stays {at}: {reason}"], reason=reason)
+    return places.database.write(lambda tx: changes.move(tx, change, "refused", reason=reason, event="change.refused"))
 
 
 def _judge(change: Change, places: Workshop) -> bool:
@@ -98,7 +104,9 @@ def _judge(change: Change, places: Workshop) -> bool:
         tasks.put(tx, kind="judge", subject=change.id, body={})
         return changes.move(tx, change, "judging")
 
-    tell.Teller(places.lines, change.id).say(wording.headline(change.project, change.short, change.subject))
+    teller = tell.Teller(places.lines, change.id)
+    if "headline" not in teller.keys():  # noqa: SIM118 - no mapping
+        teller.say(wording.headline(change.project, change.short, change.subject), key="headline")
     failpoints.failpoint("change.judging")
     return places.database.write(work)
 
@@ -126,6 +134,9 @@ def _merge(change: Change, places: Workshop) -> bool:
 
 
 def _release(change: Change, places: Workshop) -> bool:
+    teller = tell.Teller(places.lines, change.id)
+    if not teller.settled():  # killed, or out of room, between the fact and the line
+        teller.settle("ok")
     repository = repositories.path(places.repositories, change.repository)
     content = contents.of_change(change, repository)
     kept = releases.keep(places.store, content)
@@ -139,7 +150,7 @@ def _release(change: Change, places: Workshop) -> bool:
 
     made = places.database.write(work)
     if made is not None:
-        tell.Teller(places.lines, change.id).say(wording.line("release", "", made.name, width=_width(change)))
+        teller.say(wording.line("release", "", made.name, width=_width(change)))
     return made is not None
 
 
@@ -223,10 +234,10 @@ def _end(
         "failed": f"{environment} could not be reached",
         "overtaken": f"a newer release is in {environment}",
     }[state]
-    if not places.database.write(lambda tx: changes.move(tx, change, "settled", reason=reason, event="change.settled")):
-        return False
     teller = tell.Teller(places.lines, change.id)
-    if state == "live" and environment and content.services:
+    if teller.ended():
+        pass
+    elif state == "live" and environment and content.services:
         urls = [f"{places.gateway()}/{change.project}/{environment}/{service}/" for service in content.services]
         teller.end(*(f"live  {url}" for url in urls), f"undo: ciranda rollback {environment}")
     elif state == "overtaken":
@@ -235,7 +246,7 @@ def _end(
         teller.end(f"{release.name} stops here: {reason}; what ran there goes on")
     else:
         teller.end()
-    return True
+    return places.database.write(lambda tx: changes.move(tx, change, "settled", reason=reason, event="change.settled"))
 
 
 def _width(change: Change) -> int:

@@ -1,9 +1,7 @@
 """A manifest that the store lost is made again: all that is in it, ledger and repository know."""
 
-import sys
-
 from ciranda.environment import revisions
-from ciranda.kernel import errors
+from ciranda.kernel import errors, log
 from ciranda.loop import changes, contents
 from ciranda.loop.places import Workshop
 from ciranda.release import releases
@@ -44,4 +42,4 @@ def sweep(places: Workshop) -> None:
             try:
                 manifest(places, release)
             except (errors.CirandaError, OSError) as error:
-                print(f"{release.name} of {release.project}: {error}", file=sys.stderr, flush=True)  # noqa: T201 - control's own log
+                log.say(f"{release.name} of {release.project}: {error}")

@@ -22,6 +22,14 @@ class Teller:
         """The keys of what was said before: what must be said once only is said with a key."""
         return {record["key"] for record in self.records() if "key" in record}
 
+    def settled(self) -> bool:
+        """Whether the end of the ref was said."""
+        return any(record.get("settles") for record in self.records())
+
+    def ended(self) -> bool:
+        """Whether the end of all was said."""
+        return any(record.get("ends") for record in self.records())
+
     def say(self, *texts: str, kind: str = "line", **facts: Any) -> None:
         """Append lines for people."""
         for text in texts:

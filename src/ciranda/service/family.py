@@ -5,7 +5,6 @@ import os
 import selectors
 import signal as signals
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from ciranda.kernel import errors, process
+from ciranda.kernel import errors, log, process
 from ciranda.kernel.failpoints import failpoint
 from ciranda.service import children
 from ciranda.service.children import Child
@@ -176,4 +175,4 @@ class Family:
 
 def say(text: str) -> None:
     """A line in the keeper's log."""
-    print(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), text, file=sys.stderr, flush=True)  # noqa: T201
+    log.say(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}")

@@ -34,6 +34,7 @@ SETTINGS = {
     "uploadpack.allowFilter": "true",
 }
 FORGOTTEN = 3600.0  # seconds: the objects of a push that is still coming are younger
+FULL = 1 << 15  # bytes that are left where there is no room for a ref with its lock any more
 STALE = 5.0  # seconds: a lock of Git this old belongs to a process that was killed
 
 
@@ -279,9 +280,15 @@ def _run(repository: Path, *arguments: str) -> subprocess.CompletedProcess[bytes
 
 
 def _failed(what: str, repository: Path, stderr: bytes) -> errors.CirandaError:
-    if os.strerror(errno.ENOSPC).encode() in stderr:
+    if os.strerror(errno.ENOSPC).encode() in stderr or _full(repository):
         return files.full(repository)
     return errors.Refused(f"{what}: {_reason(stderr)}", where=str(repository))
+
+
+def _full(repository: Path) -> bool:
+    """Git does not say of every failure that there was no room."""
+    found = os.statvfs(repository)
+    return found.f_blocks > 0 and found.f_bavail * found.f_frsize < FULL
 
 
 def _reason(stderr: bytes) -> str:

@@ -3,7 +3,6 @@
 import json
 import os
 import socket
-import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -11,7 +10,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from ciranda.kernel import errors
+from ciranda.kernel import errors, log
 
 LONGEST = 1 << 20  # bytes of a request
 THREADS = 8
@@ -86,5 +85,5 @@ def answer(line: bytes, answers: Mapping[str, Answer]) -> Mapping[str, Any]:
     except (KeyError, TypeError, ValueError) as error:
         return {"ok": False, "error": f"the request {kind} is not as it should be: {error!r}"}
     except OSError as error:
-        print(f"the request {kind} failed: {error!r}", file=sys.stderr, flush=True)  # noqa: T201 - control's own log
+        log.say(f"the request {kind} failed: {error!r}")
         return {"ok": False, "error": f"the server could not do it: {error.strerror or error}"}

@@ -6,11 +6,12 @@ import os
 import socket
 import sys
 import threading
+import traceback
 from collections.abc import Sequence
 
 from ciranda.app import control
 from ciranda.app import home as homes
-from ciranda.kernel import errors
+from ciranda.kernel import errors, log
 from ciranda.web import serving
 
 LISTENER = "CIRANDA_LISTEN_FD"
@@ -33,16 +34,17 @@ def main(arguments: Sequence[str]) -> int:
             finally:
                 acts.stop()
     except errors.CirandaError as error:
-        print(f"{error}  {error.where}  {error.hint}", file=sys.stderr)  # noqa: T201
+        log.say(f"{error}  {error.where}  {error.hint}")
         return error.exit_code
     return 0
 
 
 def _leave(crash: threading.ExceptHookArgs) -> None:
     """A thread that dies of a bug takes control along: the keeper starts it afresh, while half a control would go unnoticed."""
-    sys.excepthook(crash.exc_type, crash.exc_value or crash.exc_type(), crash.exc_traceback)
-    sys.stderr.flush()
-    os._exit(1)
+    try:
+        log.say("".join(traceback.format_exception(crash.exc_type, crash.exc_value, crash.exc_traceback)).rstrip())
+    finally:
+        os._exit(1)
 
 
 if __name__ == "__main__":

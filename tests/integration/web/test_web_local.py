@@ -46,11 +46,11 @@ def test_questions_and_answers(server: local.LocalServer, path: Path) -> None:
 
 
 def test_what_the_system_refuses_is_answered_not_hung_up(
-    server: local.LocalServer, path: Path, capsys: pytest.CaptureFixture[str]
+    server: local.LocalServer, path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     answer = sockets.ask(path, {"type": "push", "user": "broken"}, 5)
     assert answer == {"ok": False, "error": "the server could not do it: Input/output error"}
-    assert "the request push failed" in capsys.readouterr().err
+    assert "the request push failed" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("sent", [b"garbage\n", b"[]\n", b'{"type": 7}\n', b"\xff\n"])

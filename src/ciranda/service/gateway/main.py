@@ -18,6 +18,7 @@ from pathlib import Path
 
 import uvloop
 
+from ciranda.kernel import log
 from ciranda.service.counters import Counters
 from ciranda.service.gateway.admin import Admin, Tables
 from ciranda.service.gateway.client import ClientConnection
@@ -73,7 +74,7 @@ def _sweep(now: float, force: Force, clients: set[ClientConnection]) -> None:
 
 def _say(text: str) -> None:
     """A line in the gateway's log."""
-    print(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), text, file=sys.stderr, flush=True)  # noqa: T201
+    log.say(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}")
 
 
 def main() -> None:

@@ -75,7 +75,12 @@ def main(arguments: list[str] | None = None) -> int:
 def perform(bench: places.Workshop) -> int:
     """Do the task on standard input, and die with the runner."""
     _die_with_parent()
-    task = tasks.Task(**json.load(sys.stdin))
+    told = sys.stdin.read()
+    if not told:
+        return 0  # the runner died before it could say what to do
+    task = tasks.Task(**json.loads(told))
+    if os.getppid() != int(task.worker.partition(":")[0]):
+        return 0  # the runner died before its end could be bound to ours: the next one has the task
     handler = HANDLERS[task.kind]
     try:
         handler.perform(task, bench)
@@ -161,7 +166,7 @@ def _sweep(home: homes.Home, opened: database.Database) -> None:
     there = [folder for kind in HANDLERS for folder in home.runs.glob(f"{kind}-*")]
     needed = {f"{kind}-{subject}" for kind, subject in tasks.unfinished(opened)}
     for folder in there:
-        if folder.name not in needed:
+        if folder.name.rpartition("-")[0] not in needed:
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -197,9 +202,7 @@ def _ended(one: Running, opened: database.Database, bench: places.Workshop) -> b
 
 def _die_with_parent() -> None:
     """A task's process ends with its runner, however that ends (prctl(2), Linux)."""
-    parent = os.getppid()
-    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL) == 0 and os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGKILL)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -36,8 +36,9 @@ def perform(task: tasks.Task, workshop: Workshop) -> None:
     if change is None or change.state != "judging":
         workshop.database.write(lambda tx: tasks.finish(tx, task, state="done", result={}))
         return
-    folder = workshop.runs / f"judge-{change.id}"
-    shutil.rmtree(folder, ignore_errors=True)
+    for earlier in workshop.runs.glob(f"judge-{change.id}-*"):
+        shutil.rmtree(earlier, ignore_errors=True)
+    folder = workshop.runs / f"judge-{change.id}-{task.fence}"  # an earlier process may still be at work in its own
     try:
         _judge(change, task, workshop, folder)
     finally:

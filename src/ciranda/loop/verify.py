@@ -23,8 +23,9 @@ def perform(task: tasks.Task, workshop: Workshop) -> None:
     content = restore.manifest(workshop, release)
     project = changes.project(database, revision.project)
     assert project is not None
-    folder = workshop.runs / f"verify-{revision.id}"
-    shutil.rmtree(folder, ignore_errors=True)
+    for earlier in workshop.runs.glob(f"verify-{revision.id}-*"):
+        shutil.rmtree(earlier, ignore_errors=True)
+    folder = workshop.runs / f"verify-{revision.id}-{task.fence}"  # an earlier process may still be at work in its own
     try:
         trees.write(repositories.path(workshop.repositories, project.repository), content.commit, folder)
         outcomes = _outcomes(revision, release, content, folder, workshop)

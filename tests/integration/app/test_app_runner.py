@@ -1,5 +1,6 @@
 """The runner as a process: what a killed one held is taken up at once, what a living one holds is left alone."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from ciranda.app import home as homes
@@ -49,7 +51,7 @@ def test_only_what_a_dead_runner_held_or_left_is_taken_or_removed(tmp_path: Path
     with homes.opened(home) as (database, _):
         theirs = claimed(database, "change-1", dead)
         living = claimed(database, "change-2", name(os.getpid()))
-        for folder in ("judge-change-0", "judge-change-1", "judge-change-2", "verify-x"):
+        for folder in ("judge-change-0-1", "judge-change-1-1", "judge-change-2-1", "verify-x-1"):
             (home.runs / folder / "tree").mkdir(parents=True)
         with running(home):
             until = time.monotonic() + PATIENCE
@@ -59,5 +61,19 @@ def test_only_what_a_dead_runner_held_or_left_is_taken_or_removed(tmp_path: Path
             waiter.close()
         assert tasks.get(database, theirs).state == "done"
         assert tasks.get(database, living).state == "claimed"
-    assert {folder.name for folder in home.runs.iterdir()} <= {"judge-change-1", "judge-change-2"}
-    assert (home.runs / "judge-change-2").is_dir()
+    assert {folder.name for folder in home.runs.iterdir()} <= {"judge-change-1-1", "judge-change-2-1"}
+    assert (home.runs / "judge-change-2-1").is_dir()
+
+
+def test_a_process_whose_runner_died_before_it_was_told_or_bound_does_nothing(tmp_path: Path) -> None:
+    home = homes.Home(tmp_path / "home")
+    homes.create(home)
+    argv = [sys.executable, "-I", "-m", "ciranda.app.runner", "--home", str(home.root), "--task"]
+    with homes.opened(home) as (database, _):
+        for worker, ends in ((f"{os.getppid()}:1:boot", "claimed"), (f"{os.getpid()}:1:boot", "done")):
+            task = database.write(lambda tx, ends=ends: tasks.put(tx, kind="judge", subject=ends, body={}))
+            held = tasks.claim(database, worker=worker, kinds=["judge"], lease=3600)
+            told = json.dumps(asdict(held))
+            subprocess.run(argv, input=told.encode(), check=True, timeout=PATIENCE)
+            assert tasks.get(database, task).state == ends
+    subprocess.run(argv, input=b"", check=True, timeout=PATIENCE)

@@ -304,6 +304,10 @@ class Ordeal:
             if time.monotonic() - since > WORST:
                 raise Broken(f"no rest after {WORST:g} s: {unrest}")
         self.rest.append(max(time.monotonic() - max(since, self.site.restarted()), 0.0))
+        if self.rest[-1] > LIMIT:
+            self.say(
+                f"{self.rest[-1]:.1f} s until rest:\n{self.site.timeline(LIMIT + self.rest[-1])}\n{self.site.told()}"
+            )
 
     def reachable(self) -> bool:
         try:

@@ -264,6 +264,17 @@ class Site:
                         return f"{place['name']}: {service['routed']} of {service['wanted']} {service['name']}"
         return ""
 
+    def timeline(self, seconds: float) -> str:
+        """What the ledger says happened in the last seconds."""
+        now_us = time.time() * 1e6
+        rows = self.ledger(
+            "SELECT at_us, kind, body FROM event WHERE at_us > ? UNION ALL "
+            "SELECT routed_us, 'routed', environment FROM revision WHERE routed_us > ? UNION ALL "
+            "SELECT exited_us, 'exited', instance FROM ending WHERE exited_us > ? ORDER BY 1",
+            *[now_us - seconds * 1e6] * 3,
+        )
+        return "\n".join(f"{(at - now_us) / 1e6:8.2f}  {kind} {body[:120]}" for at, kind, body in rows)
+
     def told(self) -> str:
         """What the logs and the ledger say, for whoever has to find out."""
         lines = [f"unrest: {self.unrest()}"]

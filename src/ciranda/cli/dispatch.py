@@ -3,12 +3,13 @@
 import argparse
 import difflib
 import importlib
+import io
 import os
 import re
 import sys
 from typing import NoReturn, Protocol
 
-from ciranda.kernel import errors
+from ciranda.kernel import errors, files
 
 # verb → what it does, in one line. Its module is `ciranda.cli.<verb>`; groups are printed in this order.
 VERBS: dict[str, dict[str, str]] = {
@@ -57,30 +58,59 @@ class _Parser(argparse.ArgumentParser):
 
 
 def run(given: list[str]) -> int:
-    """Find the verb, parse its arguments, run it, and print what it refuses."""
-    table = {verb: line for group in VERBS.values() for verb, line in group.items()}
+    """Find the verb, run it, and make a line of what it refuses, or of an output that nobody takes."""
+    prepare_output()
     try:
-        if not given or given[0] in ("-h", "--help", "help"):
-            sys.stdout.write(overview())
-            return 0 if given else errors.Usage.exit_code
-        verb = given[0]
-        if verb not in table:
-            near = difflib.get_close_matches(verb, table, 1)
-            raise errors.Usage(
-                f"there is no command {verb!r}", hint=f"did you mean: ciranda {near[0]}" if near else "ciranda --help"
-            )
-        module = load(verb)
-        parser = build(verb, table[verb], module)
-        return module.main(parser.parse_args(given[1:]))
+        try:
+            return _run(given)
+        finally:
+            sys.stdout.flush()  # here, where it can still be told that it failed
     except errors.CirandaError as error:
         report(error)
         return error.exit_code
     except KeyboardInterrupt:
-        sys.stderr.write("\nstopped; what was recorded is kept, and the next run goes on from there\n")
+        sys.stderr.write("\nstopped; what was recorded is kept\n")
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()
         return 141
+    except OSError as error:
+        said = files.no_room(error)
+        if said is None:
+            raise
+        _give_up_output()
+        report(errors.StorageFull(f"{said}, so that not everything was written"))
+        return errors.StorageFull.exit_code
+
+
+def prepare_output() -> None:
+    """Streams that are there, and that write what they cannot encode as `?` rather than fail."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - closed by the end of the process
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _run(given: list[str]) -> int:
+    table = {verb: line for group in VERBS.values() for verb, line in group.items()}
+    if not given or given[0] in ("-h", "--help", "help"):
+        sys.stdout.write(overview())
+        return 0 if given else errors.Usage.exit_code
+    verb = given[0]
+    if verb not in table:
+        near = difflib.get_close_matches(verb, table, 1)
+        raise errors.Usage(
+            f"there is no command {verb!r}", hint=f"did you mean: ciranda {near[0]}" if near else "ciranda --help"
+        )
+    module = load(verb)
+    parser = build(verb, table[verb], module)
+    return module.main(parser.parse_args(given[1:]))
+
+
+def _give_up_output() -> None:
+    """What is still to be written goes nowhere, so that the end of the process does not try again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def load(name: str) -> Verb:

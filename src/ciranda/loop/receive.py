@@ -115,7 +115,10 @@ def _propose(
     if known is None:
         owner = database.write(lambda tx: changes.claim_project(tx, project.name, push.repository, update.ref))
         if owner.repository != push.repository:
-            return _refused(update, f"the project {project.name} lives in the repository {owner.repository} already")
+            return _refused(
+                update,
+                f"the project {project.name} lives in the repository {owner.repository} already: another one needs another name",
+            )
         repositories.set_head(repository, update.ref)
     change = changes.find_same(database, repository=push.repository, ref=update.ref, base=update.old, head=update.new)
     waiting = changes.waiting(database, repository=push.repository, ref=update.ref, actor=push.user)

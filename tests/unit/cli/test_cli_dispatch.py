@@ -1,5 +1,10 @@
 """The table of verbs: every one has a module, an example and help; everything expected becomes a line."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from ciranda.cli import dispatch, main
@@ -56,3 +61,26 @@ def test_what_is_misunderstood_is_said_with_a_way_on(
     what, hint = capsys.readouterr().err.splitlines()
     assert what == said
     assert "ciranda " in hint
+
+
+@pytest.mark.parametrize(
+    ("shell", "code", "said"),
+    [
+        ("ciranda --help | true; exit ${PIPESTATUS[0]}", (0, 141), ""),
+        ("ciranda run --help | true; exit ${PIPESTATUS[0]}", (0, 141), ""),
+        ("ciranda --help > /dev/full", (1,), "there is no room left on the disk, so that not everything was written\n"),
+        ("ciranda --help >&-", (0,), ""),
+        (
+            "PYTHONIOENCODING=ascii ciranda shów",
+            (64,),
+            "there is no command 'sh?w'\n                 did you mean: ciranda show\n",
+        ),
+    ],
+)
+def test_an_output_that_nobody_takes_is_no_crash(shell: str, code: tuple[int, ...], said: str) -> None:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", shell], env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode in code
+    assert done.stderr == said

@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import shlex
 import subprocess
 import sys
 import time
@@ -179,6 +180,12 @@ def shown(path: Path) -> str:
     return f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)
 
 
+def typed(path: Path) -> str:
+    """A path as a shell takes it."""
+    plain = shlex.quote(str(path)) == str(path)
+    return shown(path) if plain else shlex.quote(str(path))
+
+
 def _refuse_neighbour(port: int, home: homes.Home) -> None:
     found = neighbour(port) if port else None
     if found is None or found[0] == home.root:
@@ -187,7 +194,7 @@ def _refuse_neighbour(port: int, home: homes.Home) -> None:
     since = time.strftime("%H:%M", time.localtime(server.since / 1e6))
     raise errors.Refused(
         f"port {port} is taken by ciranda (process {server.pid}, home {shown(other)}, up since {since})",
-        hint=f"use it: ciranda status --home {shown(other)}       "
+        hint=f"use it: ciranda status --home {typed(other)}       "
         f"beside it: ciranda up --home DIR --port {PORT + 10} --gateway-port {GATEWAY_PORT + 10}",
     )
 

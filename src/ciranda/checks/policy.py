@@ -24,6 +24,15 @@ class Rules:
     code_timeout: float = 600.0  # seconds, each command
     checks: Mapping[str, CheckRule] = field(default_factory=dict)
     when_unsure: Mapping[str, str] = field(default_factory=dict)  # check → "warn"
+    places: Mapping[str, "Place"] = field(default_factory=dict)  # environments
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What one commit asks of a release on its way to an environment: the ones before it, and its own verification."""
+
+    before: tuple[str, ...] = ()
+    verify: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,7 @@ def _loosened(base: Rules, change: Rules) -> Iterator[str]:
     for name, unsure in change.when_unsure.items():
         if base.when_unsure.get(name) != unsure:
             yield f"checks.when_unsure.{name} {base.when_unsure.get(name, 'block')} → {unsure}"
+    yield from _places(base.places, change.places)
     for name, old in base.checks.items():
         new = change.checks.get(name)
         if new is None:
@@ -92,6 +102,20 @@ def _loosened(base: Rules, change: Rules) -> Iterator[str]:
             yield f"check {name} only warns"
         yield from _bound(name, "at_least", old.at_least, new.at_least, looser=lambda was, now: now < was)
         yield from _bound(name, "at_most", old.at_most, new.at_most, looser=lambda was, now: now > was)
+
+
+def _places(base: Mapping[str, Place], change: Mapping[str, Place]) -> Iterator[str]:
+    """An environment that is gone loosens nothing by itself: what came after it does, as it comes after it no more."""
+    for name, old in base.items():
+        new = change.get(name)
+        if new is None:
+            continue
+        for before in old.before:
+            if before not in new.before:
+                yield f"environments.{name} no longer comes after {before}"
+        for command in old.verify:
+            if command not in new.verify:
+                yield f"environments.{name}.verify no longer runs {command!r}"
 
 
 def _bound(

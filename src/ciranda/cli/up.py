@@ -80,7 +80,7 @@ def _print(given: argparse.Namespace, home: homes.Home, server: up.Server, state
         sys.stdout.write(json.dumps(facts) + "\n")
         sys.stdout.flush()
         return
-    chosen = "" if home.root == homes.locate().root else f" --home {up.shown(home.root)}"
+    chosen = "" if home.root == homes.locate().root else f" --home {up.typed(home.root)}"
     sys.stdout.write(
         f"ciranda {__version__} is {state}       home {up.shown(home.root)}, process {server.pid}\n"
         f"  API and Git  {server.url}\n"

@@ -151,7 +151,17 @@ def _release(change: Change, places: Workshop) -> bool:
     made = places.database.write(work)
     if made is not None:
         teller.say(wording.line("release", "", made.name, width=_width(change)))
+        for name in _left(change, content, places.database):
+            text = "not declared any more: what runs there stays as it is"
+            teller.say(wording.line(name, "!", text, width=_width(change)))
     return made is not None
+
+
+def _left(change: Change, content: manifest.Manifest, database: Database) -> list[str]:
+    """The environments that run something and that the release no longer names."""
+    known = [place.name for place in revisions.environments(database, change.project)]
+    gone = [name for name in known if name not in content.environments]
+    return [name for name in gone if revisions.live(database, change.project, name) is not None]
 
 
 def _deliver(change: Change, places: Workshop) -> bool:

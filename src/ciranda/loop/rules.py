@@ -1,6 +1,7 @@
 """The rules that one commit declares, as the policy compares them."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from ciranda.checks import policy
 from ciranda.kernel import errors, events
@@ -12,8 +13,15 @@ from ciranda.project import declaration
 
 def declared(project: declaration.Project) -> policy.Rules:
     """The rules that `ciranda.toml` alone says: enough to run the code checks."""
+    chain = [environment.name for environment in project.environments]  # in promotion order
     return policy.Rules(
-        code=project.checks.code, code_timeout=project.checks.timeout, when_unsure=dict(project.checks.when_unsure)
+        code=project.checks.code,
+        code_timeout=project.checks.timeout,
+        when_unsure=dict(project.checks.when_unsure),
+        places={
+            environment.name: policy.Place(tuple(chain[:place]), environment.verify)
+            for place, environment in enumerate(project.environments)
+        },
     )
 
 
@@ -30,7 +38,7 @@ def of(project: declaration.Project, described: engine.Described) -> policy.Rule
         )
         for check in described.description.checks
     }
-    return policy.Rules(rules.code, rules.code_timeout, checks, rules.when_unsure)
+    return replace(rules, checks=checks)
 
 
 def whole(rules: policy.Rules, promised: Collection[str], commit: str) -> policy.Rules:

@@ -8,7 +8,9 @@ from ciranda.checks import policy
 
 RULE = policy.CheckRule(asset="flights", body="b3:1", at_least=0.5, at_most=2.0)
 BASE = policy.Rules(
-    code=("ruff check .", "pytest"), checks={"good": RULE, "other": policy.CheckRule("flights", "b3:2")}
+    code=("ruff check .", "pytest"),
+    checks={"good": RULE, "other": policy.CheckRule("flights", "b3:2")},
+    places={"test": policy.Place(verify=("smoke",)), "prod": policy.Place(before=("test",))},
 )
 
 
@@ -38,6 +40,11 @@ def test_the_bases_commands_and_thresholds_judge_whatever_the_change_says() -> N
         (replace(BASE, code_timeout=601.0), "checks.timeout 600 s → 601 s"),
         (replace(BASE, when_unsure={"good": "warn"}), "checks.when_unsure.good block → warn"),
         (replace(BASE, checks={"good": RULE}), "check other is gone"),
+        (replace(BASE, places={"prod": policy.Place()}), "environments.prod no longer comes after test"),
+        (
+            replace(BASE, places={**BASE.places, "test": policy.Place()}),
+            "environments.test.verify no longer runs 'smoke'",
+        ),
         (
             replace(BASE, checks={**BASE.checks, "good": replace(RULE, asset="x")}),
             "check good looks at x, no longer at flights",
@@ -62,6 +69,8 @@ def test_every_loosened_rule_is_said(change: policy.Rules, said: str) -> None:
         replace(BASE, code_timeout=10.0),
         replace(BASE, checks={**BASE.checks, "good": replace(RULE, at_least=0.9, at_most=1.0)}),
         replace(BASE, checks={**BASE.checks, "new": RULE}),
+        replace(BASE, places={"test": BASE.places["test"]}),
+        replace(BASE, places={**BASE.places, "prod": policy.Place(("test", "staging"), ("smoke",))}),
     ],
 )
 def test_stricter_is_not_looser(change: policy.Rules) -> None:

@@ -43,6 +43,7 @@ class Packs:
         if place is not None and is_right(data := _read(place)):
             return data
         with self._lock:
+            self._forget_vanished()
             self._look()
             places = self._places(raw)
         return next((data for data in map(_read, places) if is_right(data)), None)
@@ -50,6 +51,7 @@ class Packs:
     def add(self, items: Sequence[pack.Item]) -> None:
         """Append what is not durable here already; on return all of it is. Raises OSError."""
         with self._lock:
+            self._forget_vanished()
             if not self._known:
                 self._look()
             missing = [item for item in items if not self._is_durable(item.digest)]
@@ -67,6 +69,13 @@ class Packs:
                 known.spots[item.digest] = spot
             known.settled = known.end = current.end
             self._appender = current
+
+    def _forget_vanished(self) -> None:
+        """Packs that somebody took away: what lay there counts as missing, and nothing more is written to where nobody reads."""
+        for name in [name for name, known in self._known.items() if not known.path.exists()]:
+            del self._known[name]
+            if self._appender is not None and self._appender.path.name == name:
+                self._appender = None
 
     def drop(self, raw: bytes) -> None:
         """Forget where an object lies, in this process."""

@@ -10,6 +10,7 @@ from ciranda.loop import changes, contents, deliver, restore, tell, wording
 from ciranda.loop.changes import NOTHING, Change
 from ciranda.loop.places import Workshop
 from ciranda.release import manifest, releases
+from ciranda.service import logs
 from ciranda.versions import repositories
 
 CALM, BUSY = 2.0, 0.1  # seconds between looks when nothing, or something, is under way
@@ -253,7 +254,9 @@ def _end(
     elif state == "overtaken":
         teller.end(f"{release.name} goes no further: {reason}")
     elif state == "failed":
-        teller.end(f"{release.name} stops here: {reason}; what ran there goes on")
+        written = logs.find(places.home / "logs", change.project, environment)
+        wrote = [f"what its instances wrote: {written[-1].parent}"] if written else []
+        teller.end(f"{release.name} stops here: {reason}; what ran there goes on", *wrote)
     else:
         teller.end()
     return places.database.write(lambda tx: changes.move(tx, change, "settled", reason=reason, event="change.settled"))

@@ -393,3 +393,17 @@ def test_old_temporary_files_are_swept(root: Path) -> None:
     Store(root).put(os.urandom(INLINE * 2))
     assert new.exists()
     assert not old.exists()
+
+
+def test_packs_that_somebody_takes_away_are_missed_and_never_written_to(tmp_path: Path) -> None:
+    kept = Store(tmp_path)
+    names = [kept.put(b"one"), kept.put(b"two")]
+    for path in (tmp_path / "packs").iterdir():
+        path.unlink()
+    with pytest.raises(errors.Corrupt):  # as far as it knew, it was there
+        kept.get(names[0])
+    with pytest.raises(errors.NotFound):
+        kept.get(names[0])
+    names = [kept.put(b"one"), kept.put(b"two"), kept.put(b"three")]
+    for reader in (kept, Store(tmp_path)):
+        assert [reader.get(name) for name in names] == [b"one", b"two", b"three"]

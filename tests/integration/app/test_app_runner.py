@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+
+import pytest
 
 from ciranda.app import home as homes
 from ciranda.kernel import process, tasks
@@ -42,9 +45,15 @@ def claimed(database: Database, subject: str, worker: str) -> str:
     return task
 
 
-def test_only_what_a_dead_runner_held_or_left_is_taken_or_removed(tmp_path: Path) -> None:
-    home = homes.Home(tmp_path / "home")
-    homes.create(home)
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[homes.Home]:
+    made = homes.Home(tmp_path / "home")
+    homes.create(made)
+    yield made
+    shutil.rmtree(made.sockets)
+
+
+def test_only_what_a_dead_runner_held_or_left_is_taken_or_removed(home: homes.Home) -> None:
     gone = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     with gone:
         dead = name(gone.pid)
@@ -65,9 +74,7 @@ def test_only_what_a_dead_runner_held_or_left_is_taken_or_removed(tmp_path: Path
     assert (home.runs / "judge-change-2-1").is_dir()
 
 
-def test_a_process_whose_runner_died_before_it_was_told_or_bound_does_nothing(tmp_path: Path) -> None:
-    home = homes.Home(tmp_path / "home")
-    homes.create(home)
+def test_a_process_whose_runner_died_before_it_was_told_or_bound_does_nothing(home: homes.Home) -> None:
     argv = [sys.executable, "-I", "-m", "ciranda.app.runner", "--home", str(home.root), "--task"]
     with homes.opened(home) as (database, _):
         for worker, ends in ((f"{os.getppid()}:1:boot", "claimed"), (f"{os.getpid()}:1:boot", "done")):

@@ -446,8 +446,8 @@ class Wire:
 
     def _settle(self) -> None:
         self.loop.run()
-        for instance in self.instances:
-            if instance.exchange is not None and instance.exchange.complete and not instance.exchange.websocket:
+        while asked := [one for one in self.instances if _is_asked(one)]:  # each answer may bring the next request
+            for instance in asked:
                 instance.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
                 self.loop.run()
 
@@ -464,6 +464,11 @@ class Wire:
             assert isinstance(instance.transport, Pipe)
             found += strictly(bytes(instance.transport.written))
         return found
+
+
+def _is_asked(instance: InstanceConnection) -> bool:
+    exchange = instance.exchange
+    return exchange is not None and exchange.complete and not exchange.websocket
 
 
 def strictly(data: bytes) -> list[Read]:

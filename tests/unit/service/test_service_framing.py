@@ -131,6 +131,11 @@ def test_what_an_instance_reads_has_one_meaning(stream: tuple[bytes, list[bytes]
     assert cut.statuses() == whole.statuses()
 
 
+def test_requests_in_one_piece_are_all_answered() -> None:
+    wire = Wire(b"GET /a/b/c/ HTTP/1.1\r\nHost: a\r\n\r\n" * 5)
+    assert (len(wire.requests()), wire.statuses()) == (5, [200] * 5)
+
+
 class Recorder:
     def __init__(self) -> None:
         self.url = b""

@@ -18,6 +18,8 @@ PIPELINE = """
 from ciranda import check, dataset, log, model
 import features
 
+CONFINED_AND_NOT = True
+
 @dataset
 def numbers(raw: str) -> list:
     print("reading", flush=True)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from support import kernel, server
 
+CONFINED_AND_NOT = True
+
 
 def test_a_push_goes_to_production_and_back_on_postgresql(tmp_path: Path, postgres_server: kernel.Server) -> None:
     with server.up(tmp_path, "--ledger", postgres_server.fresh()) as started:

@@ -9,6 +9,8 @@ from pathlib import Path
 from ciranda.demo import processes, stage
 from support.docs import ROOT, shell_blocks
 
+CONFINED_AND_NOT = True
+
 
 def test_the_first_ten_minutes_work_as_they_are_written(tmp_path: Path) -> None:
     home, (port, gateway) = tmp_path / "home", stage.free_ports(2)

@@ -12,10 +12,6 @@ SELECT * FROM release WHERE project = :project AND number = :number;
 -- name: release_by_id
 SELECT * FROM release WHERE id = :id;
 
--- name: release_of_commit
--- The newest release of a commit.
-SELECT * FROM release WHERE project = :project AND commit_sha = :commit_sha ORDER BY number DESC LIMIT 1;
-
 -- name: latest_releases
 -- The newest releases of a project, newest first.
 SELECT * FROM release WHERE project = :project ORDER BY number DESC LIMIT :most;

@@ -103,12 +103,6 @@ def by_id(database: Database | Transaction, release: str) -> Release:
     return Release(**row)
 
 
-def of_commit(database: Database | Transaction, project: str, commit: str) -> Release | None:
-    """The newest release of a commit."""
-    row = database.one(sql.release_of_commit, project=project, commit_sha=commit)
-    return None if row is None else Release(**row)
-
-
 def history(database: Database | Transaction, project: str, most: int = 20) -> list[Release]:
     """The newest releases of a project, newest first."""
     return [Release(**row) for row in database.query(sql.latest_releases, project=project, most=most)]

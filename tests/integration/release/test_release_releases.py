@@ -34,7 +34,6 @@ def test_a_release_is_found_by_name_number_digest_and_its_beginning(site: Site) 
     for name in ("r1", "1", 1, one.digest, one.digest[:12], one.id):
         assert releases.get(site.database, "flights", name) == one
     assert releases.latest(site.database, "flights") == two
-    assert releases.of_commit(site.database, "flights", "c1") == one
     assert [found.name for found in releases.history(site.database, "flights")] == ["r2", "r1"]
     for name in ("r3", "nothing", "b3:", "b3:%", "r1x", ""):
         with pytest.raises(errors.NotFound, match="no release"):

@@ -15,11 +15,15 @@ def write_tree(commit: str, destination: Path) -> None:
     """A tree whose service says who it is; one whose commit says so is broken."""
     fresh = destination.with_name(f".{destination.name}")
     fresh.mkdir(exist_ok=True)
-    broken = {
-        "dies": "import threading, os; threading.Timer(1.2, os._exit, [3]).start()\n",
-        "never": "raise SystemExit('no luck')\n",
-    }
-    (fresh / "toy.py").write_text(next((text for name, text in broken.items() if name in commit), "") + TOY)
+    program = TOY
+    if "dies" in commit:  # the first real request kills it a little later
+        program = TOY.replace("do_POST = do_PUT", "do_PUT").replace(
+            "do_PUT = do_GET",
+            "do_PUT = do_GET\n\n    def do_POST(self):\n        threading.Timer(0.1, os._exit, [3]).start()\n        self.do_GET()\n",
+        )
+    elif "never" in commit:
+        program = f"raise SystemExit('no luck')\n{TOY}"
+    (fresh / "toy.py").write_text(program)
     fresh.rename(destination)
 
 

@@ -2,7 +2,7 @@
 before, the same observation gives the same actions, and repeating observe, decide, act converges.
 
 What it never does: route to an instance that is not healthy while a healthy one of a release that was live is there,
-stop an instance that the routes table names, or make a target live before it has answered for two seconds.
+stop an instance that the routes table names, or make a target live before it has answered for half a second.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ from ciranda.environment.observed import (
 from ciranda.environment.times import SECOND
 from ciranda.service import port
 
-SETTLE_US = 2 * SECOND  # a target is watched so long after the swap before it counts as reached
+SETTLE_US = SECOND // 2  # a target is watched so long after the swap before it counts as reached; what dies later has a standby
 HUNG_US = 30 * SECOND  # an instance that is unhealthy so long is replaced
 CRASHES = 3  # so many exits of one service fail a target
 FIRST_DELAY_US = SECOND // 4  # before the first restart; doubles with each further crash

@@ -20,7 +20,7 @@ def test_a_first_release_is_started_routed_watched_and_reached() -> None:
     world.run(0.4)
     assert world.routes == ()
     assert len(world.running("r1")) == 2
-    world.run(1)
+    world.run(0.4)
     assert world.answering() == {"r1"}
     assert world.ends == {}
     world.run(3)
@@ -90,7 +90,7 @@ def test_a_service_that_exits_again_and_again_fails_early() -> None:
 
 def test_a_service_that_dies_right_after_the_swap_fails_and_the_route_goes_back() -> None:
     world = deployed("r1")
-    world.exits_after["r2"] = 1.5
+    world.exits_after["r2"] = 0.8
     world.aim(wanted("r2"))
     world.run(3)
     assert world.ends["revision-r2"].startswith("delays died ")

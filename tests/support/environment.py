@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ciranda.environment import decide, observe, observed, revisions, specs, times
+from ciranda.environment import decide, moves, observe, observed, revisions, specs, times
 from ciranda.kernel import clock, errors, migrations
 from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
@@ -358,12 +358,12 @@ class Site:
         """Make a release of a commit and aim an environment at it."""
         release, content = self.release(commit, **declared)
         return self.database.write(
-            lambda tx: revisions.target(tx, environment=environment, release=release, content=content, actor="ana")
+            lambda tx: moves.target(tx, environment=environment, release=release, content=content, actor="ana")
         )
 
     def reach(self, revision: revisions.Revision) -> None:
         """End a revision as reached."""
-        assert self.database.write(lambda tx: revisions.end(tx, revision, "reached", actor="ciranda"))
+        assert self.database.write(lambda tx: moves.end(tx, revision, "reached", actor="ciranda"))
 
     def machine(self, **changes: Any) -> observe.Machine:
         """A machine whose trees are folders with the commit in a file."""

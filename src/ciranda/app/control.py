@@ -9,7 +9,7 @@ from typing import Any
 from ciranda.access import tokens
 from ciranda.app import home as homes
 from ciranda.app.views import plan, status
-from ciranda.environment import memory, observe, reconcile, revisions, specs
+from ciranda.environment import holds, memory, moves, observe, reconcile, revisions, specs
 from ciranda.kernel import database, errors, log, store
 from ciranda.loop import advance, changes, places, receive
 from ciranda.pipeline import interpreters
@@ -78,24 +78,24 @@ class Control:
     def rollback(self, project: str, environment: str, *, to: str | None, actor: str, reason: str) -> dict[str, Any]:
         """Back to an older release, and hold."""
         left, target = self.database.write(
-            lambda tx: revisions.rollback(tx, project, environment, actor=actor, reason=reason, to=to)
+            lambda tx: moves.rollback(tx, project, environment, actor=actor, reason=reason, to=to)
         )
         return {"from": self._revision(left), "to": self._revision(target)}
 
     def hold(self, project: str, environment: str, *, release: bool, reason: str, actor: str) -> dict[str, Any]:
         """Let no new release in, or let them in again (`release`)."""
         if release:
-            changed = self.database.write(lambda tx: revisions.let_go(tx, project, environment, actor=actor))
+            changed = self.database.write(lambda tx: holds.let_go(tx, project, environment, actor=actor))
         else:
             changed = self.database.write(
-                lambda tx: revisions.hold(tx, project, environment, reason=reason, actor=actor)
+                lambda tx: holds.hold(tx, project, environment, reason=reason, actor=actor)
             )
         return {"project": project, "environment": environment, "held": not release, "changed": changed}
 
     def scale(self, project: str, environment: str, *, service: str, instances: int, actor: str) -> dict[str, Any]:
         """Another number of instances of one service."""
         made = self.database.write(
-            lambda tx: revisions.scale(tx, project, environment, service=service, count=instances, actor=actor)
+            lambda tx: moves.scale(tx, project, environment, service=service, count=instances, actor=actor)
         )
         return {"to": self._revision(made)}
 

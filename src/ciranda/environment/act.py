@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ciranda.environment import materialise, observed, revisions
+from ciranda.environment import materialise, moves, observed, revisions
 from ciranda.environment.observe import Memory, Place, content
 from ciranda.kernel import clock, errors, events, files, lease, statements, tasks
 from ciranda.kernel.database import Transaction
@@ -42,18 +42,18 @@ def act(action: observed.Action, place: Place, memory: Memory, held: lease.Lease
             place.instances.route(place.project, place.environment, list(routes))
             failpoint("reconcile.routed")
         case observed.MarkRouted(revision):
-            _write(place, held, lambda tx: revisions.mark_routed(tx, revision, clock.now_us()))
+            _write(place, held, lambda tx: moves.mark_routed(tx, revision, clock.now_us()))
             failpoint("reconcile.marked")
         case observed.PutVerify(revision):
             _write(place, held, lambda tx: _put_verify(tx, revision))
         case observed.MarkReached(revision):
-            _end(place, held, revision, lambda tx, wanted: revisions.end(tx, wanted, "reached", actor=ACTOR))
+            _end(place, held, revision, lambda tx, wanted: moves.end(tx, wanted, "reached", actor=ACTOR))
         case observed.MarkFailed(revision, reason):
             _end(
                 place,
                 held,
                 revision,
-                lambda tx, wanted: revisions.end(tx, wanted, "failed", reason=reason, actor=ACTOR),
+                lambda tx, wanted: moves.end(tx, wanted, "failed", reason=reason, actor=ACTOR),
             )
 
 
@@ -109,7 +109,7 @@ def _prepare(place: Place, memory: Memory, held: lease.Lease, revision: str) -> 
     except (errors.Refused, errors.Corrupt) as error:
         if wanted.state == "target":
             message = error.message
-            _end(place, held, revision, lambda tx, one: revisions.end(tx, one, "failed", reason=message, actor=ACTOR))
+            _end(place, held, revision, lambda tx, one: moves.end(tx, one, "failed", reason=message, actor=ACTOR))
         raise
     failpoint("reconcile.prepared")
 
@@ -145,4 +145,4 @@ def _ask_to_end(tx: Transaction, asked: observed.Stop) -> None:
 
 def _put_verify(tx: Transaction, revision: str) -> None:
     task = tasks.put(tx, kind="verify", subject=revision, body={})
-    revisions.mark_verifying(tx, revision, task)
+    moves.mark_verifying(tx, revision, task)

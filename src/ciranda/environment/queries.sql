@@ -19,7 +19,7 @@ SELECT COALESCE(MAX(number), 0) AS number FROM revision WHERE project = :project
 
 -- name: insert_revision
 INSERT INTO revision (id, project, environment, number, release, config, secrets, instances, verify, cause, actor, state, reason, bad, created_us, routed_us, ended_us, verification)
-VALUES (:id, :project, :environment, :number, :release, :config, '{}', :instances, :verify, :cause, :actor, 'target', '', 0, :created_us, NULL, NULL, NULL);
+VALUES (:id, :project, :environment, :number, :release, :config, :secrets, :instances, :verify, :cause, :actor, 'target', '', 0, :created_us, NULL, NULL, NULL);
 
 -- name: supersede
 -- A newer target takes the place of an unfinished one.

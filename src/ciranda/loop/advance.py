@@ -3,7 +3,7 @@
 import threading
 import time
 
-from ciranda.environment import revisions
+from ciranda.environment import moves, revisions
 from ciranda.kernel import errors, failpoints, log, tasks
 from ciranda.kernel.database import Database, Transaction
 from ciranda.loop import changes, contents, deliver, restore, tell, wording
@@ -146,7 +146,7 @@ def _release(change: Change, places: Workshop) -> bool:
     def work(tx: Transaction) -> releases.Release | None:
         made = releases.make(tx, manifest=content, kept=kept, change=change.id, actor=change.actor)
         for environment in content.environments:
-            revisions.declare(tx, change.project, environment)
+            moves.declare(tx, change.project, environment)
         return made if changes.move(tx, change, "delivering", release=made.id) else None
 
     made = places.database.write(work)
@@ -189,7 +189,7 @@ def _enter(
 ) -> bool:
     try:
         database.write(
-            lambda tx: revisions.target(
+            lambda tx: moves.target(
                 tx, environment=environment, release=release, content=content, actor=change.actor
             )
         )

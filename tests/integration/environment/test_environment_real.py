@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ciranda.environment import revisions
+from ciranda.environment import moves, revisions
 from ciranda.kernel import database, migrations
 from ciranda.kernel.store import Store
 from support import service
@@ -80,11 +80,11 @@ def test_swap_scale_rollback_and_crash_under_load_fail_no_request(scene: Scene) 
             assert scene.ended(scene.site.target("c2", services={"delays": 2}, **DECLARED)).state == "reached"
             assert scene.answers() == "r2"
             scaled = scene.site.database.write(
-                lambda tx: revisions.scale(tx, "flights", "prod", service="delays", count=3, actor="ana")
+                lambda tx: moves.scale(tx, "flights", "prod", service="delays", count=3, actor="ana")
             )
             assert scene.ended(scaled).state == "reached"
             assert len(scene.instances()) == 5
-            _, back = scene.site.database.write(lambda tx: revisions.rollback(tx, "flights", "prod", actor="ana"))
+            _, back = scene.site.database.write(lambda tx: moves.rollback(tx, "flights", "prod", actor="ana"))
             assert scene.ended(back).state == "reached"
             load.more(20)
         assert load.failed == []

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ciranda.environment import reconcile, revisions
+from ciranda.environment import moves, reconcile, revisions
 from ciranda.kernel import errors, events, tasks
 from ciranda.project import declaration
 from support import environment
@@ -67,7 +67,7 @@ def test_releases_go_live_one_after_the_other_and_back_is_a_swap(site: Site, ins
         until(ended(site, second))
         started = instances.made
         begin = time.monotonic()
-        site.database.write(lambda tx: revisions.rollback(tx, "flights", "prod", actor="ana"))
+        site.database.write(lambda tx: moves.rollback(tx, "flights", "prod", actor="ana"))
         until(lambda: instances.answering() == {"delays": "r1"})
         assert time.monotonic() - begin < 1.0
         until(lambda: states(site) == ["reached"] * 3)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ciranda.environment import revisions
+from ciranda.environment import holds, moves, revisions
 from ciranda.environment.revisions import Count, Value
 from ciranda.kernel import errors, events
 from ciranda.project import declaration
@@ -25,7 +25,7 @@ def deploy(site: Site, commit: str, **declared: object) -> revisions.Revision:
 
 
 def rollback(site: Site, to: str | None = None) -> tuple[revisions.Revision, revisions.Revision]:
-    return site.database.write(lambda tx: revisions.rollback(tx, "flights", "prod", actor="ana", to=to))
+    return site.database.write(lambda tx: moves.rollback(tx, "flights", "prod", actor="ana", to=to))
 
 
 def kinds(site: Site) -> list[str]:
@@ -62,16 +62,16 @@ def test_a_newer_target_supersedes_an_unfinished_one_and_only_the_first_end_coun
     second = site.target("c2")
     assert revisions.by_id(site.database, first.id).state == "superseded"
     assert revisions.by_id(site.database, first.id).reason == "prod#2 took its place"
-    assert not site.database.write(lambda tx: revisions.end(tx, first, "reached", actor="ciranda"))
+    assert not site.database.write(lambda tx: moves.end(tx, first, "reached", actor="ciranda"))
     site.reach(second)
-    assert not site.database.write(lambda tx: revisions.end(tx, second, "failed", reason="late", actor="ciranda"))
+    assert not site.database.write(lambda tx: moves.end(tx, second, "failed", reason="late", actor="ciranda"))
     assert [one.state for one in revisions.history(site.database, "flights", "prod")] == ["reached", "superseded"]
 
 
 def test_a_failed_target_leaves_live_what_was(site: Site) -> None:
     first = deploy(site, "c1")
     second = site.target("c2")
-    site.database.write(lambda tx: revisions.end(tx, second, "failed", reason="it died", actor="ciranda"))
+    site.database.write(lambda tx: moves.end(tx, second, "failed", reason="it died", actor="ciranda"))
     now = revisions.current(site.database, "flights", "prod")
     assert now is not None
     assert now.id == first.id
@@ -82,23 +82,23 @@ def test_a_failed_target_leaves_live_what_was(site: Site) -> None:
 def test_nothing_new_enters_while_it_is_held_but_scaling_and_rollback_do(site: Site) -> None:
     deploy(site, "c1")
     deploy(site, "c2")
-    assert site.database.write(lambda tx: revisions.hold(tx, "flights", "prod", reason="fair", actor="ana"))
-    assert not site.database.write(lambda tx: revisions.hold(tx, "flights", "prod", reason="again", actor="bob"))
+    assert site.database.write(lambda tx: holds.hold(tx, "flights", "prod", reason="fair", actor="ana"))
+    assert not site.database.write(lambda tx: holds.hold(tx, "flights", "prod", reason="again", actor="bob"))
     with pytest.raises(errors.Refused, match="prod is held by ana: fair") as found:
         site.target("c3")
     assert found.value.hint == "let new releases in: ciranda hold prod --release"
     site.reach(
-        site.database.write(lambda tx: revisions.scale(tx, "flights", "prod", service="delays", count=2, actor="ana"))
+        site.database.write(lambda tx: moves.scale(tx, "flights", "prod", service="delays", count=2, actor="ana"))
     )
     rollback(site)
-    assert site.database.write(lambda tx: revisions.let_go(tx, "flights", "prod", actor="ana"))
+    assert site.database.write(lambda tx: holds.let_go(tx, "flights", "prod", actor="ana"))
     assert site.target("c3").state == "target"
     assert kinds(site).count("environment.held") == kinds(site).count("environment.let-go") == 1
 
 
 def test_a_held_environment_still_knows_the_target_that_it_has(site: Site) -> None:
     made = site.target("c1")
-    site.database.write(lambda tx: revisions.hold(tx, "flights", "prod", reason="", actor="ana"))
+    site.database.write(lambda tx: holds.hold(tx, "flights", "prod", reason="", actor="ana"))
     assert site.target("c1") == made
 
 
@@ -131,7 +131,7 @@ def test_after_a_rollback_and_a_new_release_the_way_back_is_what_ran_between(sit
         deploy(site, commit)
     _, back = rollback(site)
     site.reach(back)
-    site.database.write(lambda tx: revisions.let_go(tx, "flights", "prod", actor="ana"))
+    site.database.write(lambda tx: holds.let_go(tx, "flights", "prod", actor="ana"))
     deploy(site, "c3")
     _, again = rollback(site)
     assert again.release == back.release
@@ -164,7 +164,7 @@ def test_rollback_to_a_named_release_and_what_it_refuses(site: Site) -> None:
 def test_scale_stays_over_new_releases_and_rollback_keeps_it(site: Site) -> None:
     deploy(site, "c1", services={"delays": 1})
     made = site.database.write(
-        lambda tx: revisions.scale(tx, "flights", "prod", service="delays", count=3, actor="ana")
+        lambda tx: moves.scale(tx, "flights", "prod", service="delays", count=3, actor="ana")
     )
     assert (made.cause, made.instances) == ("scale", {"delays": Count(3, "scale")})
     site.reach(made)
@@ -177,7 +177,7 @@ def test_scale_of_an_unfinished_target_keeps_its_verification(site: Site) -> Non
     places = (declaration.Environment("prod", verify=("pytest",)),)
     site.target("c1", environments=places)
     made = site.database.write(
-        lambda tx: revisions.scale(tx, "flights", "prod", service="delays", count=2, actor="ana")
+        lambda tx: moves.scale(tx, "flights", "prod", service="delays", count=2, actor="ana")
     )
     assert made.verify.commands == ("pytest",)
 
@@ -190,14 +190,14 @@ def test_scale_refuses_what_makes_no_sense(site: Site, service: str, count: int,
     deploy(site, "c1")
     with pytest.raises(error):
         site.database.write(
-            lambda tx: revisions.scale(tx, "flights", "prod", service=service, count=count, actor="ana")
+            lambda tx: moves.scale(tx, "flights", "prod", service=service, count=count, actor="ana")
         )
 
 
 def test_environments_are_known_in_their_order(site: Site) -> None:
-    site.database.write(lambda tx: revisions.declare(tx, "flights", "test"))
-    site.database.write(lambda tx: revisions.declare(tx, "flights", "prod"))
-    site.database.write(lambda tx: revisions.declare(tx, "flights", "test"))
+    site.database.write(lambda tx: moves.declare(tx, "flights", "test"))
+    site.database.write(lambda tx: moves.declare(tx, "flights", "prod"))
+    site.database.write(lambda tx: moves.declare(tx, "flights", "test"))
     assert [one.name for one in revisions.environments(site.database)] == ["test", "prod"]
     assert revisions.environments(site.database, "other") == []
     with pytest.raises(errors.NotFound, match="flights has no environment nowhere"):

@@ -10,7 +10,7 @@ from ciranda.app import home as homes
 from ciranda.app.views import plan as plans
 from ciranda.app.views import project as projects
 from ciranda.app.views import status, swap, waiting
-from ciranda.environment import revisions
+from ciranda.environment import holds, moves, revisions
 from ciranda.kernel import errors, migrations
 from ciranda.loop import changes
 from ciranda.release import releases
@@ -35,7 +35,7 @@ def deploy(site: Site, commit: str, place: str = "prod", **declared: object) -> 
 
 
 def fail(site: Site, made: revisions.Revision, reason: str) -> None:
-    site.database.write(lambda tx: revisions.end(tx, made, "failed", reason=reason, actor="ciranda"))
+    site.database.write(lambda tx: moves.end(tx, made, "failed", reason=reason, actor="ciranda"))
 
 
 def test_the_plan_of_the_newest_release_and_of_a_warm_one(site: Site) -> None:
@@ -62,7 +62,7 @@ def test_the_plan_says_what_keeps_a_release_out(site: Site) -> None:
     assert (
         plans.gather(site.database, site.store, "flights", "prod").blocked == "r2 failed in test: smoke: exit status 1"
     )
-    site.database.write(lambda tx: revisions.hold(tx, "flights", "prod", reason="the fair", actor="ana"))
+    site.database.write(lambda tx: holds.hold(tx, "flights", "prod", reason="the fair", actor="ana"))
     assert "held by ana: the fair" in plans.gather(site.database, site.store, "flights", "prod").blocked
 
 
@@ -98,7 +98,7 @@ def test_wait_ends_with_what_became_of_it_here_or_before(site: Site) -> None:
     assert wait(site, "r3").state == "superseded"
     assert wait(site, "r1").text == "r1 was live in prod (prod#1); r4 is now"
     site.release("c5")
-    site.database.write(lambda tx: revisions.hold(tx, "flights", "prod", reason="", actor="ana"))
+    site.database.write(lambda tx: holds.hold(tx, "flights", "prod", reason="", actor="ana"))
     late = wait(site, "r5", timeout=0.05)
     assert (late.state, late.text) == ("timeout", "r5 has not entered prod (prod held) after 0.05 s")
     with pytest.raises(errors.NotFound):
@@ -113,7 +113,7 @@ def test_status_tells_what_is_live_held_failed_and_counted(site: Site, tmp_path:
     deploy(site, "c2", services={"delays": 2})
     site.target("c3")
     fail(site, site.target("c4"), "it died")
-    site.database.write(lambda tx: revisions.hold(tx, "flights", "prod", reason="the fair", actor="ana"))
+    site.database.write(lambda tx: holds.hold(tx, "flights", "prod", reason="the fair", actor="ana"))
     counted = counters.Counters(home.state / "counters")
     slot = counted.slot("/flights/prod/delays", "r2", ())
     for code in (200, 200, 500):
@@ -145,9 +145,9 @@ def test_status_tells_what_is_live_held_failed_and_counted(site: Site, tmp_path:
 def test_the_project_is_the_one_named_or_here_or_the_only_one(site: Site, tmp_path: Path) -> None:
     with pytest.raises(errors.NotFound, match="nothing was pushed"):
         projects.choose(site.database, None, tmp_path)
-    site.database.write(lambda tx: revisions.declare(tx, "flights", "prod"))
+    site.database.write(lambda tx: moves.declare(tx, "flights", "prod"))
     assert projects.choose(site.database, None, tmp_path) == "flights"
-    site.database.write(lambda tx: revisions.declare(tx, "other", "prod"))
+    site.database.write(lambda tx: moves.declare(tx, "other", "prod"))
     with pytest.raises(errors.Usage, match="there are several projects: flights, other"):
         projects.choose(site.database, None, tmp_path)
     below = tmp_path / "a" / "b"

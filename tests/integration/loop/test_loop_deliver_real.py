@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ciranda.environment import revisions
+from ciranda.environment import moves, revisions
 from ciranda.kernel import migrations
 from ciranda.kernel.database import Database
 from ciranda.loop import advance, changes, tell
@@ -49,7 +49,7 @@ def test_production_is_said_to_be_live_whenever_that_comes_about(at: int, ledger
     release, content = site.release("c1")
     aimed = {
         name: site.database.write(
-            lambda tx, name=name: revisions.target(tx, environment=name, release=release, content=content, actor="ana")
+            lambda tx, name=name: moves.target(tx, environment=name, release=release, content=content, actor="ana")
         )
         for name in content.environments
     }

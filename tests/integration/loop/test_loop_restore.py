@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ciranda.environment import revisions
+from ciranda.environment import moves
 from ciranda.kernel import errors
 from ciranda.kernel.store import Store
 from ciranda.loop import contents, restore
@@ -47,5 +47,5 @@ def _released(site: loop.Site) -> releases.Release:
     kept = releases.keep(site.places.store, content)
     database = site.places.database
     release = database.write(lambda tx: releases.make(tx, manifest=content, kept=kept, change=change.id, actor="ana"))
-    database.write(lambda tx: revisions.target(tx, environment="prod", release=release, content=content, actor="ana"))
+    database.write(lambda tx: moves.target(tx, environment="prod", release=release, content=content, actor="ana"))
     return release

@@ -1,7 +1,7 @@
 """The plan of a release for an environment, from ledger and store."""
 
 from ciranda.app.views import waiting
-from ciranda.environment import plan, revisions
+from ciranda.environment import plan, resolve, revisions
 from ciranda.environment.times import SECOND, STANDBY_US
 from ciranda.kernel import clock, errors
 from ciranda.kernel.database import Database
@@ -25,13 +25,8 @@ def gather(database: Database, store: Store, project: str, environment: str, rel
             hint=f"what there is: {', '.join(dict.fromkeys([*content.environments, *known])) or 'none'}",
         )
     live = revisions.current(database, project, environment)
-    then = plan.Side(
-        wanted.name,
-        content,
-        revisions.resolve(content, environment),
-        revisions.scale_of(content, live),
-        _versions(database, content),
-    )
+    would = resolve.resolve(database, wanted, content, environment)
+    then = plan.Side(wanted.name, content, would.config, would.instances, _versions(database, content))
     now = None if live is None else _now(database, store, live)
     return plan.Plan(
         project=project,

@@ -13,7 +13,7 @@ WriteTree = Callable[[str, Path], None]  # commit, destination: writes the tree 
 
 def prepared(content: Manifest, ground: Ground) -> bool:
     """Whether everything lies where the specifications say."""
-    return ground.tree(content).is_dir() and all(ground.asset(content, name).exists() for name in content.assets)
+    return ground.tree(content).is_dir() and all(ground.asset(content, name).exists() for name in content.used)
 
 
 def prepare(content: Manifest, ground: Ground, *, store: Store, write_tree: WriteTree) -> None:
@@ -29,12 +29,12 @@ def prepare(content: Manifest, ground: Ground, *, store: Store, write_tree: Writ
         except errors.Refused:
             if not tree.is_dir():  # another environment of the project wrote it meanwhile
                 raise
-    for name, asset in sorted(content.assets.items()):
+    for name in content.used:
         path = ground.asset(content, name)
         if not path.exists():
             path.parent.mkdir(exist_ok=True)
             try:
-                store.export(asset.digest, path)
+                store.export(content.assets[name].digest, path)
             except OSError:
                 if not path.exists():
                     raise

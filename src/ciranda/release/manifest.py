@@ -1,6 +1,7 @@
 """Manifest 1: what would run and nothing else. No times, numbers, hosts or verdicts: equal content is one release.
 
-The assets of a manifest are those that its services use: what only made them is told by the run that made the release.
+The assets of a manifest are all that its run has, so that a release alone says what data and models it is made of. Those
+that its services use are written to disk for their instances; older manifests name only these.
 """
 
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ FORMAT = "ciranda.release/1"
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """The version of an asset that a release runs with."""
+    """The version of an asset that a release is made of."""
 
     digest: str
     key: str
@@ -92,6 +93,11 @@ class Manifest:
         }
 
     @property
+    def used(self) -> tuple[str, ...]:
+        """The assets that its services use, by name."""
+        return tuple(sorted({name for service in self.services.values() for name in service.uses}))
+
+    @property
     def digest(self) -> str:
         """The release's identity."""
         return digest.of("manifest", self.document())
@@ -112,28 +118,27 @@ def build(
     assets: Mapping[str, records.Version],
     policy: str,
 ) -> Manifest:
-    """The manifest of a judged commit. `assets` are what its run made; only those that services use are kept.
+    """The manifest of a judged commit. `assets` are all that its run has: what steps made, and the sources.
 
     Raises errors.Invalid when a service uses an asset that the run did not make.
     """
-    used: dict[str, Asset] = {}
     for service in project.services:
         for name in service.uses:
-            version = assets.get(name)
-            if version is None:
+            if name not in assets:
                 raise errors.Invalid(
                     f'services.{service.name}.uses names "{name}", which the run did not make',
                     where=f"ciranda.toml:{service.line}" if service.line else "ciranda.toml",
                     hint="what there is: ciranda show",
                 )
-            used[name] = Asset(version.digest, version.key, version.codec, version.kind)
     return Manifest(
         project=project.name,
         commit=commit,
         tree=tree,
         interpreter=interpreter,
         parameters=dict(parameters),
-        assets=used,
+        assets={
+            name: Asset(version.digest, version.key, version.codec, version.kind) for name, version in assets.items()
+        },
         services={
             service.name: Service(
                 form=service.form,

@@ -40,7 +40,7 @@ def build(project: declaration.Project = PROJECT, **assets: records.Version) -> 
 
 def test_it_holds_only_what_would_run() -> None:
     document = build().document()
-    assert list(document["assets"]) == ["delay"]
+    assert list(document["assets"]) == ["delay", "flights"]  # all that the run has
     assert document["assets"]["delay"] == {"digest": "b3:00", "key": "b3:key", "codec": "pickle", "kind": "model"}
     assert document["jobs"] == document["infra"] == {}
     assert document["config"]["chain"] == ["test", "prod"]
@@ -54,7 +54,17 @@ def test_its_identity_is_that_of_its_content() -> None:
     assert build().digest == build().digest == digest.of("manifest", build().document())
     assert build(delay=version("delay", "b3:01")).digest != build().digest
     more = {"delay": version("delay"), "flights": version("flights", "b3:99")}
-    assert build(**more).digest == build().digest
+    assert build(**more).digest != build().digest, "other data is another release"
+
+
+def test_it_knows_what_its_services_use() -> None:
+    assert build().used == ("delay",)
+
+
+def test_one_that_names_only_what_services_use_still_reads() -> None:
+    older = digest.canonical(build().document() | {"assets": {"delay": build().document()["assets"]["delay"]}})
+    assert list(manifest.read(older).assets) == ["delay"]
+    assert manifest.read(older).used == ("delay",)
 
 
 def test_it_reads_back_as_it_was_written() -> None:

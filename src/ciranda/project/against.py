@@ -25,6 +25,12 @@ def against(
                 what = f'services.{service.name}.uses names "{asset}", which no step or source makes'
                 where = f"ciranda.toml:{lines.line(('services', service.name, 'uses'), asset)}"
                 found.append(problems.Problem(what, where, _hint(asset, assets)))
+    for job in project.jobs:
+        for asset in job.run:
+            if asset not in assets:
+                what = f'jobs.{job.name}.run names "{asset}", which no step or source makes'
+                where = f"ciranda.toml:{lines.line(('jobs', job.name, 'run'), asset)}"
+                found.append(problems.Problem(what, where, _hint(asset, assets)))
     for check in project.checks.when_unsure:
         if check not in checks:
             where = f"ciranda.toml:{lines.line(('checks', 'when_unsure', check))}"

@@ -9,11 +9,24 @@ Scalar = str | int | float | bool
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Files of the tree that become an asset: one glob, in name order."""
+    """Files that become an asset: one glob of the tree, or a reference to what lies elsewhere (an absolute glob, a URL)."""
 
     name: str
-    files: str
+    files: str = ""
     line: int = 0
+    url: str = ""
+    keep: bool = False  # of a reference: its bytes are copied into the store
+    schedule: str = ""  # of a reference: when it is looked at for new data
+
+    @property
+    def reference(self) -> bool:
+        """Whether it lies outside of the tree."""
+        return bool(self.url) or self.files.startswith(("/", "~/"))
+
+    @property
+    def place(self) -> str:
+        """Where it lies, as it is declared: two places are two sources, even under one name."""
+        return f"{self.url or self.files}{' (kept)' if self.keep else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +41,32 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A program that answers requests: a prediction function or any command."""
+    """A program that answers requests: a prediction function, an ASGI application or any command."""
 
     name: str
-    form: Literal["predict", "command"]
-    run: str  # predict: "module:function"; command: a shell-like command line, split without a shell
+    form: Literal["predict", "app", "command"]
+    run: str  # predict, app: "module:name"; command: a shell-like command line, split without a shell
     uses: tuple[str, ...] = ()  # assets
     instances: int = 1
     health: str = "/"
     drain: float = 30.0  # seconds
     start_timeout: float = 60.0  # seconds
+    owner: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Work that an environment does at its release, on a schedule or by hand: assets that are made anew and checked."""
+
+    name: str
+    run: tuple[str, ...]  # assets
+    schedule: str | None = None  # as `project.cron` reads it; None: by hand alone
+    ready_by: str | None = None  # "07:00", in the schedule's zone
+    environments: tuple[str, ...] = ()  # where the schedule holds; empty: the last of the chain
+    retries: int = 0
+    timeout: float = 21_600.0  # seconds, each attempt
+    owner: str = ""
     line: int = 0
 
 
@@ -72,6 +101,7 @@ class Project:
     sources: tuple[Source, ...] = ()
     checks: Checks = Checks()
     services: tuple[Service, ...] = ()
+    jobs: tuple[Job, ...] = ()
     settings: tuple[Setting, ...] = ()
     environments: tuple[Environment, ...] = ()
     private: tuple[str, ...] = ()  # columns shown as digests in evidence

@@ -5,11 +5,11 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from ciranda.kernel import errors
-from ciranda.project import layers, names, problems, schema
-from ciranda.project.declaration import Checks, Environment, Project, Scalar, Service, Setting, Source
+from ciranda.project import jobs, layers, names, problems, schema, sources
+from ciranda.project.declaration import Checks, Environment, Project, Scalar, Service, Setting
 from ciranda.project.reading import Reading, Table
 
 FILE = "ciranda.toml"
@@ -75,17 +75,17 @@ def _project(reading: Reading, document: Mapping[str, Any]) -> Project:
     if pipeline is not None:
         _pipeline(head, pipeline)
     settings = tuple(s for s in (_setting(*item) for item in reading.sections(document, "config")) if s)
+    places = _chain(reading, [_environment(*item, settings) for item in reading.sections(document, "environments")])
     return Project(
         name=name,
         pipeline=pipeline,
         owner=head.text("owner"),
-        sources=tuple(_source(*item) for item in reading.sections(document, "sources")),
+        sources=tuple(sources.read(*item) for item in reading.sections(document, "sources")),
         checks=_checks(reading.section(document, "checks")),
         services=tuple(_service(*item) for item in reading.sections(document, "services")),
+        jobs=tuple(jobs.read(*item, places) for item in reading.sections(document, "jobs")),
         settings=settings,
-        environments=_chain(
-            reading, [_environment(*item, settings) for item in reading.sections(document, "environments")]
-        ),
+        environments=places,
         private=reading.section(document, "data").texts("private"),
     )
 
@@ -96,28 +96,8 @@ def _pipeline(head: Table, path: str) -> None:
             head.later("pipeline", f'names "{path}": only a Python file is built yet', 'write pipeline = "pipeline.py"')
         elif path:
             head.wrong("pipeline", f'names "{path}", which is not a Python file', 'write pipeline = "pipeline.py"')
-    elif _outside(path):
+    elif sources.outside(path):
         head.wrong("pipeline", f'names "{path}", which is not a path inside the project')
-
-
-def _outside(path: str) -> bool:
-    pure = PurePosixPath(path)
-    return pure.is_absolute() or ".." in pure.parts
-
-
-def _source(name: str, table: Table) -> Source:
-    files = table.text("files")
-    if not name.isidentifier():
-        table.wrong("files", f'cannot become an asset: "{name}" is not a name that a function can take')
-    if "://" in files or PurePosixPath(files).is_absolute():
-        table.later(
-            "files",
-            f'names "{files}", which lies outside the project: references are not built yet',
-            "keep the files in the repository",
-        )
-    elif files and _outside(files):
-        table.wrong("files", f'names "{files}", which is not a path inside the project')
-    return Source(name, str(PurePosixPath(files)), table.line)
 
 
 def _checks(table: Table) -> Checks:
@@ -137,30 +117,40 @@ def _checks(table: Table) -> Checks:
 def _service(name: str, table: Table) -> Service:
     if problem := names.problem(name):
         table.wrong("", f"has a wrong name: {problem}")
-    predict, command = table.optional("predict"), table.optional("command")
-    if predict is not None and not _FUNCTION.match(predict):
-        table.wrong("predict", f'names "{predict}", which is not module:function', 'write predict = "service:predict"')
-    if command is not None:
-        table.command("command", command)
-    if (predict is None) == (command is None) and "app" not in table:
-        table.wrong(
-            "command" if command else "",
-            "says both predict and command" if command else "says neither predict nor command",
-        )
+    form, run = _form(table)
     health = table.text("health", "/")
     if not health.startswith("/") or any(ord(character) <= 32 for character in health):
         table.wrong("health", f'is "{health}", not a path such as "/health"')
     return Service(
         name,
-        "predict" if predict is not None else "command",
-        predict or command or "",
+        form,
+        run,
         table.texts("uses"),
         table.count("instances", 1),
         health,
         table.seconds("drain", 30.0),
         table.seconds("start_timeout", 60.0),
+        table.text("owner"),
         table.line,
     )
+
+
+def _form(table: Table) -> tuple[Literal["predict", "app", "command"], str]:
+    """Which of its three forms a service says, and what it says there."""
+    predict, app, command = (table.optional(form) for form in ("predict", "app", "command"))
+    if predict is not None and not _FUNCTION.match(predict):
+        table.wrong("predict", f'names "{predict}", which is not module:function', 'write predict = "service:predict"')
+    if app is not None and not _FUNCTION.match(app):
+        table.wrong("app", f'names "{app}", which is not module:application', 'write app = "service:app"')
+    if command is not None:
+        table.command("command", command)
+    said = [form for form in ("predict", "app", "command") if form in table]
+    if len(said) != 1:
+        what = f"says both {' and '.join(said)}" if said else "says neither predict nor app nor command"
+        table.wrong(said[-1] if said else "", what)
+    if predict is not None:
+        return "predict", predict
+    return ("app", app) if app is not None else ("command", command or "")
 
 
 def _setting(name: str, table: Table) -> Setting | None:

@@ -142,6 +142,20 @@ class Table:
         self._mistyped(key, value, schema.COUNT)
         return default
 
+    def whole(self, key: str, default: int) -> int:
+        value = self._values.get(key, default)
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return value
+        self._mistyped(key, value, schema.WHOLE)
+        return default
+
+    def flag(self, key: str) -> bool:
+        value = self._values.get(key, False)
+        if isinstance(value, bool):
+            return value
+        self._mistyped(key, value, schema.FLAG)
+        return False
+
     def table(self, key: str) -> dict[str, Any]:
         value = self._values.get(key, {})
         if isinstance(value, dict):

@@ -3,14 +3,16 @@
 from dataclasses import dataclass
 
 # The types that a key may have, as a person says them.
-TEXT, TEXTS, COMMANDS, NUMBER, COUNT, TABLE, SCALAR = (
+TEXT, TEXTS, COMMANDS, NUMBER, COUNT, WHOLE, TABLE, SCALAR, FLAG = (
     "text",
     "a list of texts",
     "a command, or a list of commands",
     "a number of seconds",
     "a whole number from 1",
+    "a whole number from 0",
     "a table",
     "text, a number, true or false",
+    "true or false",
 )
 
 
@@ -26,20 +28,35 @@ class Section:
 
 SECTIONS = {
     "project": Section({"name": TEXT, "owner": TEXT, "pipeline": TEXT}, required=("name",)),
-    "sources": Section({"files": TEXT}, named=True, required=("files",), later=("keep", "schedule", "table", "url")),
+    "sources": Section({"files": TEXT, "url": TEXT, "keep": FLAG, "schedule": TEXT}, named=True, later=("table",)),
     "checks": Section({"code": COMMANDS, "timeout": NUMBER, "when_unsure": TABLE}),
     "services": Section(
         {
             "predict": TEXT,
+            "app": TEXT,
             "command": TEXT,
             "uses": TEXTS,
             "instances": COUNT,
             "health": TEXT,
             "drain": NUMBER,
             "start_timeout": NUMBER,
+            "owner": TEXT,
         },
         named=True,
-        later=("app", "owner", "replace", "secrets"),
+        later=("replace", "secrets"),
+    ),
+    "jobs": Section(
+        {
+            "run": TEXTS,
+            "schedule": TEXT,
+            "ready_by": TEXT,
+            "environments": TEXTS,
+            "retries": WHOLE,
+            "timeout": NUMBER,
+            "owner": TEXT,
+        },
+        named=True,
+        required=("run",),
     ),
     "config": Section({"type": TEXT, "default": SCALAR}, named=True, required=("default",)),
     "environments": Section(
@@ -51,4 +68,4 @@ SECTIONS = {
 }
 
 # Whole sections that are designed but not built yet.
-LATER_SECTIONS = ("gate", "infra", "jobs", "keep", "notify", "objectives", "previews", "push", "references", "secrets")
+LATER_SECTIONS = ("gate", "infra", "keep", "notify", "objectives", "previews", "push", "references", "secrets")

@@ -8,7 +8,7 @@ from ciranda.project import names
 
 _HERE = Path(__file__).parent
 # The order of the sections in a new `ciranda.toml`.
-SECTIONS = ("project", "sources", "checks", "services", "config", "environments", "data")
+SECTIONS = ("project", "sources", "checks", "services", "jobs", "config", "environments", "data")
 _SUFFIX = ".in"
 
 
@@ -27,7 +27,8 @@ def declaration(name: str, *, working: bool) -> str:
     text = "\n".join(texts).replace('name = "houses"', f'name = "{name}"', 1)
     if working:
         text = _uncomment(text, ("[services.prices]", 'predict = "service:predict"', 'uses = ["price"]'))
-        return _comment(text, ("when_unsure", "verify", "config =", "owner"))
+        elsewhere = ("[sources.raw_", 'files = "/srv', "schedule =", "keep =", "url =")
+        return _comment(text, ("when_unsure", "verify", "config =", "owner", *elsewhere))
     return _comment(text, ("owner", "pipeline"))
 
 

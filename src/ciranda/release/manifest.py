@@ -5,7 +5,7 @@ that its services use are written to disk for their instances; older manifests n
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ciranda.kernel import digest, errors
@@ -29,13 +29,27 @@ class Asset:
 class Service:
     """A service as a release runs it; `instances` is what was declared, an environment may say otherwise."""
 
-    form: Literal["predict", "command"]
+    form: Literal["predict", "app", "command"]
     run: str
     uses: tuple[str, ...]
     instances: int
     health: str
     drain: float  # seconds
     start_timeout: float  # seconds
+    owner: str = ""  # its own, else the project's
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as a release does it; `environments` are those in which its schedule holds."""
+
+    run: tuple[str, ...]
+    schedule: str | None
+    ready_by: str | None
+    environments: tuple[str, ...]
+    retries: int
+    timeout: float  # seconds, each attempt
+    owner: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +84,7 @@ class Manifest:
     settings: dict[str, Setting]
     environments: dict[str, Environment]  # in promotion order
     policy: str
+    jobs: dict[str, Job] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """The manifest as JSON values."""
@@ -82,7 +97,7 @@ class Manifest:
             "parameters": self.parameters,
             "assets": {name: _values(asset) for name, asset in self.assets.items()},
             "services": {name: _values(service) for name, service in self.services.items()},
-            "jobs": {},
+            "jobs": {name: _values(job) for name, job in self.jobs.items()},
             "config": {
                 "settings": {name: _values(setting) for name, setting in self.settings.items()},
                 "environments": {name: _values(place) for name, place in self.environments.items()},
@@ -148,6 +163,7 @@ def build(
                 health=service.health,
                 drain=float(service.drain),
                 start_timeout=float(service.start_timeout),
+                owner=service.owner or project.owner,
             )
             for service in project.services
         },
@@ -157,6 +173,20 @@ def build(
             for place in project.environments
         },
         policy=policy,
+        jobs={job.name: _job(job, project) for job in project.jobs},
+    )
+
+
+def _job(job: declaration.Job, project: declaration.Project) -> Job:
+    last = tuple(place.name for place in project.environments[-1:])
+    return Job(
+        run=tuple(job.run),
+        schedule=job.schedule,
+        ready_by=job.ready_by,
+        environments=(job.environments or last) if job.schedule else (),
+        retries=job.retries,
+        timeout=float(job.timeout),
+        owner=job.owner,
     )
 
 
@@ -184,10 +214,14 @@ def read(data: bytes) -> Manifest:
             for name, place in ((name, config["environments"][name]) for name in config["chain"])
         },
         policy=found["policy"],
+        jobs={
+            name: Job(**job | {"run": tuple(job["run"]), "environments": tuple(job["environments"])})
+            for name, job in found["jobs"].items()
+        },
     )
 
 
-def _values(record: Asset | Service | Setting | Environment) -> dict[str, Any]:
+def _values(record: Asset | Service | Job | Setting | Environment) -> dict[str, Any]:
     return {
         name: list(value) if isinstance(value := getattr(record, name), tuple) else value
         for name in record.__dataclass_fields__

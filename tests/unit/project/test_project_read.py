@@ -72,7 +72,7 @@ private = ["name"]
         ('[project]\nname = "api"\n', 2, '"api" is a reserved name', ""),
         (MINIMAL + 'pipelin = "a.py"\n', 3, "project.pipelin is not a key", 'did you mean "pipeline"?'),
         (MINIMAL + 'pipeline = "../a.py"\n', 3, "not a path inside the project", ""),
-        (MINIMAL + "[sources.raw]\nfile = 'a'\n", 3, "sources.raw has no files", "write files"),
+        (MINIMAL + "[sources.raw]\nfile = 'a'\n", 3, "sources.raw says neither files nor url", "write files"),
         (MINIMAL + "[sources]\nraw = 'a'\n", 4, 'sources.raw is the text "a", not a table', ""),
         (MINIMAL + '[sources]\nraw-x = { files = "a" }\n', 4, "not a name that a function can take", ""),
         (MINIMAL + '[sources]\nraw = { files = "../a" }\n', 4, "not a path inside the project", ""),
@@ -112,15 +112,12 @@ def test_a_mistake_is_told_with_its_line(text: str, line: int, what: str, hint: 
 @pytest.mark.parametrize(
     ("text", "line", "what"),
     [
-        ("[jobs.nightly]\nrun = ['x']\n", 3, "[jobs]"),
         ("[notify.team]\nurl = 'x'\n", 3, "[notify]"),
         ("[gate]\nset = {}\n", 3, "[gate]"),
         ("[services.a]\napp = 'service:app'\n", 4, "services.a.app"),
         ("[environments.a]\nrollout = {}\n", 4, "environments.a.rollout"),
         ("[environments.a]\ninfra = 'infra/'\n", 4, "environments.a.infra"),
         ("[environments.preview-x]\n", 3, "previews"),
-        ("[sources]\nraw = { files = 's3://bucket/x' }\n", 4, "references"),
-        ("[sources]\nraw = { files = '/data/x' }\n", 4, "references"),
         ("[config.A]\ndefault = 'secret:A'\n", 4, "secret"),
         ("[checks]\nwhen_unsure = { a = 'ask' }\n", 4, "approvals"),
     ],
@@ -134,7 +131,7 @@ def test_what_is_not_built_yet_is_refused_as_such(text: str, line: int, what: st
 
 def test_mistakes_are_told_together_in_the_order_of_lines_and_before_what_is_not_built_yet() -> None:
     told = refused(
-        '[jobs.x]\n[project]\nname = "toy"\npipelin = "a.py"\n[services.a]\n[config.B]\ntype = "x"\ndefault = 1\n'
+        '[notify.x]\n[project]\nname = "toy"\npipelin = "a.py"\n[services.a]\n[config.B]\ntype = "x"\ndefault = 1\n'
     )
     assert [p.where.rpartition(":")[2] for p in told] == ["4", "5", "7", "1"]
     assert [p.not_yet for p in told] == [False, False, False, True]

@@ -94,6 +94,8 @@ def _spec(
 def _argv(name: str, service: Service, program: Program) -> tuple[str, ...]:
     if service.form == "predict":
         return (str(program.python), "-I", "-m", "ciranda.runtime.server", service.run)
+    if service.form == "app":
+        return (str(program.python), "-I", "-m", "ciranda.runtime.asgi", service.run, f"{service.drain:g}")
     try:
         argv = tuple(shlex.split(service.run))
     except ValueError as error:

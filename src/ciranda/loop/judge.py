@@ -175,11 +175,8 @@ def _unusable(bench: Bench, run: records.RunResult) -> str | None:
         contents.of_run(bench.project, commit=bench.change.head, tree=bench.tree_digest, run=run)
     except errors.Invalid as error:
         return " ".join(part for part in (error.where, str(error)) if part)
-    return (
-        None
-        if bench.interpreter.predict is None or not any(s.form == "predict" for s in bench.project.services)
-        else bench.interpreter.predict
-    )
+    reasons = {"predict": bench.interpreter.predict, "app": bench.interpreter.app}
+    return next((reason for one in bench.project.services if (reason := reasons.get(one.form)) is not None), None)
 
 
 def _tell_assets(

@@ -16,7 +16,7 @@ from typing import Any
 
 from ciranda.kernel import digest, errors, files
 from ciranda.kernel.failpoints import failpoint
-from ciranda.pipeline import locks, uv_command, wheel
+from ciranda.pipeline import locks, needs, uv_command, wheel
 from ciranda.pipeline.locks import Lock, resolve
 from ciranda.runtime.requirements import satisfies
 
@@ -24,9 +24,6 @@ __all__ = ["Interpreter", "Lock", "ensure", "resolve"]
 
 COMPLETE = "complete"  # the file that is written last
 OWN = ".own"  # marks what Ciranda itself ran in: a release without a lock goes on with what it runs in now
-# What the model server needs, where the lock does not have it: the last versions that run on Python 3.9 and on ours.
-SERVER = {"msgspec": "0.20.0", "uvloop": "0.22.1", "httptools": "0.7.1"}
-OLDEST = {"msgspec": "0.18", "uvloop": "0.17", "httptools": "0.5"}  # what the model server still works with
 OURS = ("ciranda", wheel.NAME)
 
 Report = Callable[[str], None]
@@ -43,6 +40,7 @@ class Interpreter:
     distributions: dict[str, str]  # what is installed: normalised name → version
     lock: str | None  # name of the file in the tree that it was built from
     predict: str | None  # why the model server cannot run in it, else None
+    app: str | None = None  # why the server of ASGI applications cannot, else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +193,7 @@ def _read(place: Path, identity: str, lock: Lock) -> Interpreter | None:
             distributions=said["distributions"],
             lock=lock.name,
             predict=said["predict"],
+            app=said["app"],
         )
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError):
         return None
@@ -228,7 +227,7 @@ def _build(lock: Lock, base: Base, runtime: wheel.Wheel, place: Path, held: int)
     before = installed([site])
     if any(site.glob("ciranda*.dist-info")):
         _must(["pip", "uninstall", "--quiet", "--python", str(python), *OURS], lock, held)
-    predict = _server(lock, python, before, held)
+    servers = _servers(lock, python, base.version, before, held)
     failpoint("interpreters.installed")
     file = place / runtime.filename
     file.write_bytes(runtime.data())
@@ -239,7 +238,7 @@ def _build(lock: Lock, base: Base, runtime: wheel.Wheel, place: Path, held: int)
         "version": base.version,
         "locked": lock.name == locks.LOCK or lock.hashed or (bool(lock.pinned) and before.keys() <= lock.pinned),
         "distributions": installed([site]),
-        "predict": predict,
+        **servers,
     }
     files.write_atomic(place / COMPLETE, json.dumps(said, sort_keys=True, indent=1).encode())
 
@@ -264,18 +263,29 @@ def _requirements(lock: Lock, place: Path, held: int) -> list[str]:
     return ["-r", str(lock.file), *group]
 
 
-def _server(lock: Lock, python: Path, before: dict[str, str], held: int) -> str | None:
-    """Add what the model server needs and the lock lacks; why it cannot run here, else None."""
-    for name, oldest in OLDEST.items():
-        if name in before and not satisfies(before[name], f">={oldest}"):
-            return f"{lock.name} pins {name} {before[name]}, and the model server needs {oldest} or newer"
-    missing = [f"{name}=={version}" for name, version in SERVER.items() if name not in before]
-    if not missing:
+def _servers(lock: Lock, python: Path, version: str, before: dict[str, str], held: int) -> dict[str, str | None]:
+    """Add what the servers of services need and the lock lacks; by form, why one cannot run here, else None."""
+    reasons: dict[str, str | None] = {form: needs.too_old(form, before, lock.name) for form in needs.FORMS}
+    wanted = {form: needs.missing(form, before, version) for form in needs.FORMS if reasons[form] is None}
+    every = sorted({pin for pins in wanted.values() for pin in pins})
+    if _refused(every, python, lock, held) is None:
+        return reasons
+    for form, pins in wanted.items():
+        refused = _refused(pins, python, lock, held)
+        reasons[form] = (
+            None if refused is None else f"no wheel of {', '.join(pins)} can be had for this Python: {refused}"
+        )
+    return reasons
+
+
+def _refused(pins: Sequence[str], python: Path, lock: Lock, held: int) -> str | None:
+    """Install wheels of these; why they cannot be had, else None."""
+    if not pins:
         return None
     try:
-        _install(["--no-deps", "--only-binary", ":all:", *missing], python, lock, held)
+        _install(["--no-deps", "--only-binary", ":all:", *pins], python, lock, held)
     except errors.Refused as refused:
-        return f"no wheel of {', '.join(missing)} can be had for this Python: {refused}"
+        return str(refused)
     return None
 
 

@@ -225,4 +225,5 @@ def _values(record: Asset | Service | Job | Setting | Environment) -> dict[str, 
     return {
         name: list(value) if isinstance(value := getattr(record, name), tuple) else value
         for name in record.__dataclass_fields__
+        if not (isinstance(record, Service) and name == "owner" and not record.owner)  # older manifests have none
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import ctypes
 import fcntl
+import io
 import os
 import sys
 import tempfile
@@ -20,6 +21,12 @@ PIECE = 1 << 16  # bytes read at once, and told in one piece
 KEPT = 8 * 1024 * 1024  # bytes that were read and may stay in memory before they are given back
 PUNCH = 0x01 | 0x02  # FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE
 EVERY = 0.1  # seconds between two looks while a step runs
+
+
+def by_line() -> None:
+    """What is printed reaches a file line by line: somebody may follow it."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
 
 
 class Stream:

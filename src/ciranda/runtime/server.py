@@ -21,7 +21,7 @@ from typing import Any
 
 import uvloop
 
-from ciranda.runtime import assets, describe, http, predict, traces
+from ciranda.runtime import assets, describe, http, output, predict, traces
 
 QUIET = 0.25  # seconds without a byte after which a connection is idle enough to be closed while the server leaves
 SLOW = 5.0  # the same for a connection that has sent a part of a request
@@ -194,6 +194,7 @@ def serve(served: predict.Predict, listener: socket.socket) -> None:
 def main() -> int:
     """Load, bind, answer; 0 after a clean end, 1 where the service cannot start."""
     began = time.perf_counter()
+    output.by_line()
     tree = Path.cwd()
     describe.enter(describe.roots(tree))
     if len(sys.argv) != 2 or "CIRANDA_SOCKET" not in os.environ:

@@ -23,7 +23,7 @@ class InstanceSpec:
     environment: str
     service: str
     release: str  # "r42"
-    form: Literal["predict", "command"]
+    form: Literal["predict", "app", "command"]
     argv: tuple[str, ...]
     variables: dict[str, str]  # instance contract 1, without PORT or CIRANDA_SOCKET, which the supervisor adds
     directory: Path  # the tree it runs in

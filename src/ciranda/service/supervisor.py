@@ -100,7 +100,7 @@ class Supervisor:
         log = logs.path(self._home / "logs", spec.project, spec.environment, spec.service, name)
         log.parent.mkdir(parents=True, exist_ok=True)
         folder: Path | None = None
-        if spec.form == "predict":
+        if spec.form != "command":
             folder = self._folder()
             address = f"unix:{folder / 'http'}"
             variables = {"CIRANDA_SOCKET": str(folder / "http")}

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from ciranda.kernel import errors
-from ciranda.pipeline import interpreters
+from ciranda.pipeline import interpreters, needs
 from support.runtime import WAIT, worker, write_tree
 
 SIX = "six==1.17.0\n"
+SERVERS = {**needs.PREDICT, **needs.APP}
 
 
 def built(tree: Path, folder: Path) -> interpreters.Interpreter:
@@ -37,7 +38,7 @@ def test_requirements_are_installed_beside_the_runtime_and_kept(tmp_path: Path) 
     first = interpreters.ensure(interpreters.resolve(tree), tmp_path / "i", said.append)
     assert said == ["building the interpreter from requirements.txt (Python 3.11)"]
     assert (first.locked, first.lock, first.predict) == (True, "requirements.txt", None)
-    assert first.distributions == {"six": "1.17.0", **interpreters.SERVER}
+    assert first.distributions == {"six": "1.17.0", **SERVERS}
     assert interpreters.ensure(interpreters.resolve(tree), tmp_path / "i", said.append) == first
     assert interpreters.find(first.digest, tmp_path / "i") == first.python
     assert len(said) == 1
@@ -79,7 +80,7 @@ def test_a_uv_lock_is_exported_and_its_dev_group_comes_along(tmp_path: Path) -> 
     locked = built(tree, tmp_path / "i")
     assert (locked.locked, locked.lock) == (True, "uv.lock")
     assert (
-        locked.distributions == unlocked.distributions == {"six": "1.17.0", "iniconfig": "2.1.0", **interpreters.SERVER}
+        locked.distributions == unlocked.distributions == {"six": "1.17.0", "iniconfig": "2.1.0", **SERVERS}
     )
 
 
@@ -125,7 +126,7 @@ def test_a_builder_that_is_killed_leaves_nothing_that_counts(tmp_path: Path) -> 
     tree = write_tree(tmp_path / "tree", {"requirements.txt": SIX})
     program = f"""
 from pathlib import Path
-from ciranda.pipeline import interpreters
+from ciranda.pipeline import interpreters, needs
 tree = Path({str(tree)!r})
 interpreters.ensure(interpreters.resolve(tree), Path({str(tmp_path / "i")!r}), print)
 """
@@ -224,3 +225,11 @@ def test_a_lock_that_pins_too_old_a_msgspec_refuses_predict_alone(tmp_path: Path
     found = built(tree, tmp_path / "i")
     assert found.predict == "requirements.txt pins msgspec 0.17.0, and the model server needs 0.18 or newer"
     assert found.distributions["msgspec"] == "0.17.0"
+
+
+def test_a_lock_that_pins_too_old_a_uvicorn_refuses_apps_alone(tmp_path: Path) -> None:
+    tree = write_tree(tmp_path / "tree", {"requirements.txt": "uvicorn==0.20.0\nclick==8.1.7\nh11==0.14.0\n"})
+    found = built(tree, tmp_path / "i")
+    assert found.app == "requirements.txt pins uvicorn 0.20.0, and the server of an app needs 0.23 or newer"
+    assert found.predict is None
+    assert "websockets" not in found.distributions

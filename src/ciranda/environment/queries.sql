@@ -114,3 +114,12 @@ SELECT specification.service, specification.release, ending.instance, ending.exi
 FROM ending JOIN specification ON specification.digest = ending.spec
 WHERE specification.project = :project AND specification.environment = :environment AND ending.exited_us > :since_us
 ORDER BY ending.exited_us;
+
+-- name: revisions_before
+-- A page of an environment's revisions, newest first.
+SELECT * FROM revision WHERE project = :project AND environment = :environment AND number < :before
+ORDER BY number DESC LIMIT :most;
+
+-- name: revisions_of_release
+-- Where a release was to run, newest first.
+SELECT * FROM revision WHERE release = :release ORDER BY created_us DESC, id DESC LIMIT :most;

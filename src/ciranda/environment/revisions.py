@@ -149,6 +149,17 @@ def history(database: Database | Transaction, project: str, environment: str, mo
     return [revision(row) for row in rows]
 
 
+def page(database: Database, project: str, environment: str, before: int, most: int) -> list[Revision]:
+    """The revisions of an environment whose number is below `before`, newest first."""
+    named: dict[str, Any] = {"project": project, "environment": environment, "before": before, "most": most}
+    return [revision(row) for row in database.query(sql.revisions_before, **named)]
+
+
+def where(database: Database, release: str, most: int = 50) -> list[Revision]:
+    """The revisions of a release (its identity in the ledger) in every environment, newest first."""
+    return [revision(row) for row in database.query(sql.revisions_of_release, release=release, most=most)]
+
+
 def reached_since(database: Database | Transaction, project: str, environment: str, since_us: int) -> list[Revision]:
     """Revisions that were reached after `since_us`, newest first, and the one that the oldest of them replaced.
 

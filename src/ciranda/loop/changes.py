@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ciranda.kernel import clock, digest, events, failpoints, statements
+from ciranda.kernel import clock, digest, errors, events, failpoints, statements
 from ciranda.kernel.database import Database, Transaction
 
 sql = statements.load("ciranda.loop")
@@ -152,6 +152,19 @@ def unsettled(database: Database) -> list[Change]:
 def latest(database: Database, project: str, most: int = 10) -> list[Change]:
     """The newest changes of a project, newest first."""
     return [_change(row) for row in database.query(sql.latest_changes, project=project, most=most)]
+
+
+def page(database: Database, project: str, before: int, most: int) -> list[Change]:
+    """The changes of a project whose number is below `before`, newest first."""
+    return [_change(row) for row in database.query(sql.changes_before, project=project, before=before, most=most)]
+
+
+def numbered(database: Database, project: str, number: int) -> Change:
+    """A change by its number. Raises errors.NotFound."""
+    row = database.one(sql.change_by_number, project=project, number=number)
+    if row is None:
+        raise errors.NotFound(f"{project} has no change {number}", hint="what there is: ciranda status")
+    return _change(row)
 
 
 def last_merged(database: Database, project: str, head: str) -> Change | None:

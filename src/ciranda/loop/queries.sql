@@ -56,3 +56,10 @@ SELECT * FROM project ORDER BY name;
 -- name: project_of_repository
 -- The project that a repository holds, with its protected branch.
 SELECT * FROM project WHERE repository = :repository ORDER BY at_us LIMIT 1;
+
+-- name: changes_before
+-- A page of a project's changes, newest first.
+SELECT * FROM change WHERE project = :project AND number < :before ORDER BY number DESC LIMIT :most;
+
+-- name: change_by_number
+SELECT * FROM change WHERE project = :project AND number = :number;

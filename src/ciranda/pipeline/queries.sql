@@ -135,3 +135,13 @@ ON CONFLICT (tree, path) DO UPDATE SET mark = :mark, digest = :digest;
 
 -- name: forget_file_stat
 DELETE FROM file_stat WHERE tree = :tree AND path = :path;
+
+-- name: runs_before
+-- A page of a project's runs, the last one first.
+SELECT id, project, number, commit_id, dirty, cause, actor, trust, state, started_us, ended_us, interpreter, confined, steps_of,
+    summary
+FROM run WHERE project = :project AND number < :before ORDER BY number DESC LIMIT :most;
+
+-- name: parts_of_run
+-- What the keys of a run's steps were made of.
+SELECT s.step, r.parts FROM run_step s JOIN result r ON r.key = s.key WHERE s.run = :run;

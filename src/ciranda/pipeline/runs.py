@@ -225,12 +225,31 @@ def history(database: Database, project: str, limit: int = 20) -> list[Run]:
     return [_run(row) for row in database.query(sql.runs, project=project, limit=limit)]
 
 
+def page(database: Database, project: str, before: int, most: int) -> list[Run]:
+    """The runs of a project whose number is below `before`, the last one first."""
+    return [_run(row) for row in database.query(sql.runs_before, project=project, before=before, most=most)]
+
+
 def get(database: Database, project: str, number: int) -> Run:
     """A run by its number. Raises errors.NotFound."""
     row = database.one(sql.run_by_number, project=project, number=number)
     if row is None:
         raise errors.NotFound(f"{project} has no run-{number}", hint="what there is: ciranda show")
     return _run(row)
+
+
+def by_id(database: Database, run: str) -> Run | None:
+    """A run by its identity; None: it is not there."""
+    row = database.one(sql.run_by_id, id=run)
+    return None if row is None else _run(row)
+
+
+def takes(database: Database, run: Run) -> dict[str, tuple[str, ...]]:
+    """Which assets of a run each of its steps was made from; of a step that was not made, what it would have taken."""
+    rows = database.query(sql.parts_of_run, run=run.steps_of or run.id)
+    found = {row["step"]: tuple(json.loads(row["parts"])["inputs"]) for row in rows}
+    unmade: Mapping[str, Sequence[str]] = run.summary.get("unmade", {})
+    return found | {step: tuple(assets) for step, assets in unmade.items()}
 
 
 def steps(database: Database, run: Run) -> list[StepResult]:
@@ -280,6 +299,18 @@ def _summary(result: RunResult) -> dict[str, Any]:
         "problem": result.problem,
         "steps": count([step.state for step in result.steps]),
         "checks": count([verdict(outcome) for outcome in result.outcomes]),
+        **({"unmade": unmade} if (unmade := _unmade(result)) else {}),
+    }
+
+
+def _unmade(result: RunResult) -> dict[str, list[str]]:
+    """What the steps without a version would have taken: of the others their keys tell."""
+    missing = {each.step for each in result.steps if each.version is None}
+    steps = result.description.steps if result.description and missing else ()
+    return {
+        step.name: [given.asset for given in step.inputs if given.marker is None]
+        for step in steps
+        if step.name in missing
     }
 
 

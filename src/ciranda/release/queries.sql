@@ -29,3 +29,7 @@ INSERT INTO statement (id, release, kind, body, actor, at_us) VALUES (:id, :rele
 -- name: statements_of
 -- What was said of a release, oldest first.
 SELECT * FROM statement WHERE release = :release ORDER BY at_us, id;
+
+-- name: releases_before
+-- A page of a project's releases, newest first.
+SELECT * FROM release WHERE project = :project AND number < :before ORDER BY number DESC LIMIT :most;

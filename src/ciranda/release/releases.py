@@ -108,6 +108,11 @@ def history(database: Database | Transaction, project: str, most: int = 20) -> l
     return [Release(**row) for row in database.query(sql.latest_releases, project=project, most=most)]
 
 
+def page(database: Database, project: str, before: int, most: int) -> list[Release]:
+    """The releases of a project whose number is below `before`, newest first."""
+    return [Release(**row) for row in database.query(sql.releases_before, project=project, before=before, most=most)]
+
+
 def latest(database: Database | Transaction, project: str) -> Release | None:
     """The newest release of a project."""
     return next(iter(history(database, project, 1)), None)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from ciranda.kernel import clock, errors
@@ -11,6 +11,7 @@ from ciranda.pipeline import (
     cache,
     evidence,
     execution,
+    graph,
     interpreters,
     key,
     prepare,
@@ -197,7 +198,7 @@ class _Attempt:
 
     def _run(self) -> RunResult:
         try:
-            prepared = self._prepared()
+            prepared = self._wanted(self._prepared())
             last = runs.last(self._parts.database, self._request.project.name)
             self._report(
                 reports.Started(
@@ -222,6 +223,14 @@ class _Attempt:
         found = prepare.find(self._request, self._parts, self._interpreter)
         self._found = found
         return prepare.prepare(self._request, self._parts, found, self._describe)
+
+    def _wanted(self, prepared: prepare.Prepared) -> prepare.Prepared:
+        """What the run is asked for, of all that there is."""
+        if not self._request.only:
+            return prepared
+        wanted, sources = graph.part(prepared.graph, self._request.only, prepared.versions)
+        versions = {name: version for name, version in prepared.versions.items() if name in sources}
+        return replace(prepared, graph=wanted, versions=versions)
 
     def _execute(
         self, prepared: prepare.Prepared, plan: schedule.Schedule, given: Mapping[str, Version]
@@ -333,7 +342,7 @@ class _Attempt:
             confined=self._confined, keys=keys, same_as=same_as,
         )  # fmt: skip
         request, survey = self._request, self._found.survey if self._found else None
-        by_hand = request.tree.files is not None and not request.parameters and not request.live
+        by_hand = request.tree.files is not None and not (request.parameters or request.live or request.only)
         if survey is not None and by_hand and _whole(result) and unchanged.settled(survey.marks, survey.seen_ns):
             state = unchanged.state(request.tree, survey.marks)
             had, passed = same_as or result.run, len(result.outcomes)

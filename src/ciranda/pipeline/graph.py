@@ -46,6 +46,27 @@ def build(description: Description, sources: Sequence[str], file: str = "") -> G
     return Graph(steps, checks, _order(steps, file))
 
 
+def part(whole: Graph, assets: Collection[str], sources: Collection[str]) -> tuple[Graph, frozenset[str]]:
+    """The part of a graph that makes these assets and checks all that it makes, and the sources that it takes.
+
+    Raises errors.Invalid for an asset that nothing makes.
+    """
+    for asset in assets:
+        if asset not in whole.steps and asset not in sources:
+            raise _missing("the run is asked for", asset, "", {*whole.steps, *sources})
+    needed: set[str] = set()
+    checks: dict[str, Check] = {}
+    fresh = set(assets)
+    while fresh:
+        needed |= fresh
+        checks = {name: check for name, check in whole.checks.items() if check.asset in needed}
+        nodes: list[Step | Check] = [*(step for name, step in whole.steps.items() if name in needed), *checks.values()]
+        fresh = {given.asset for node in nodes for given in node.inputs if given.marker is None} - needed
+    steps = {name: step for name, step in whole.steps.items() if name in needed}
+    left = Graph(steps, checks, tuple(name for name in whole.order if name in needed))
+    return left, frozenset(needed - steps.keys())
+
+
 def place(node: Step | Check) -> str:
     """`pipeline.py:12`."""
     return f"{node.file}:{node.line}"

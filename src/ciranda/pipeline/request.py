@@ -27,6 +27,7 @@ class Request:
     confine: Availability | bool = True
     jobs: int = 0  # workers; 0: as many as there are cores
     accepts: frozenset[str] | None = None  # trust levels whose results are taken; None: all
+    only: tuple[str, ...] = ()  # assets: what they need is made and checked, nothing else; empty: everything
 
 
 @dataclass(frozen=True, slots=True)

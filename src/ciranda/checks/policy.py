@@ -29,10 +29,11 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What one commit asks of a release on its way to an environment: the ones before it, and its own verification."""
+    """What one commit asks of a release on its way to an environment: the ones before it, its verification, approvals."""
 
     before: tuple[str, ...] = ()
     verify: tuple[str, ...] = ()
+    approvals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,8 @@ def _places(base: Mapping[str, Place], change: Mapping[str, Place]) -> Iterator[
         for command in old.verify:
             if command not in new.verify:
                 yield f"environments.{name}.verify no longer runs {command!r}"
+        if new.approvals < old.approvals:
+            yield f"environments.{name}.approvals {old.approvals} → {new.approvals}"
 
 
 def _bound(

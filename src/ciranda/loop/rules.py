@@ -19,7 +19,7 @@ def declared(project: declaration.Project) -> policy.Rules:
         code_timeout=project.checks.timeout,
         when_unsure=dict(project.checks.when_unsure),
         places={
-            environment.name: policy.Place(tuple(chain[:place]), environment.verify)
+            environment.name: policy.Place(tuple(chain[:place]), environment.verify, environment.approvals)
             for place, environment in enumerate(project.environments)
         },
     )

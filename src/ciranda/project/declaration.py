@@ -80,6 +80,7 @@ class Environment:
     verify_timeout: float = 300.0  # seconds
     config: dict[str, Scalar] = field(default_factory=dict)
     line: int = 0
+    approvals: int = 0  # users who must approve the plan of a release before it enters
 
 
 @dataclass(frozen=True, slots=True)

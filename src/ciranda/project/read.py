@@ -200,6 +200,7 @@ def _environment(name: str, table: Table, settings: Sequence[Setting]) -> Enviro
         table.seconds("verify_timeout", 300.0),
         config,
         table.line,
+        table.whole("approvals", 0),
     )
 
 

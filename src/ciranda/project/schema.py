@@ -60,9 +60,9 @@ SECTIONS = {
     ),
     "config": Section({"type": TEXT, "default": SCALAR}, named=True, required=("default",)),
     "environments": Section(
-        {"after": TEXT, "verify": COMMANDS, "verify_timeout": NUMBER, "config": TABLE},
+        {"after": TEXT, "verify": COMMANDS, "verify_timeout": NUMBER, "approvals": WHOLE, "config": TABLE},
         named=True,
-        later=("approvals", "freeze", "infra", "rollout", "schedule", "secrets"),
+        later=("freeze", "infra", "rollout", "schedule", "secrets"),
     ),
     "data": Section({"private": TEXTS}),
 }

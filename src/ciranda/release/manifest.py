@@ -68,6 +68,7 @@ class Environment:
     values: dict[str, declaration.Scalar]
     verify: tuple[str, ...]
     verify_timeout: float  # seconds
+    approvals: int = 0  # of the plan of a release before it enters
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,9 @@ def build(
         },
         settings={setting.name: Setting(setting.type, setting.default) for setting in project.settings},
         environments={
-            place.name: Environment(place.after, dict(place.config), tuple(place.verify), float(place.verify_timeout))
+            place.name: Environment(
+                place.after, dict(place.config), tuple(place.verify), float(place.verify_timeout), place.approvals
+            )
             for place in project.environments
         },
         policy=policy,
@@ -221,9 +224,13 @@ def read(data: bytes) -> Manifest:
     )
 
 
+# Keys that older manifests do not have: left out where they say nothing, so that a release keeps its digest.
+_NEWER = {(Service, "owner"), (Environment, "approvals")}
+
+
 def _values(record: Asset | Service | Job | Setting | Environment) -> dict[str, Any]:
     return {
         name: list(value) if isinstance(value := getattr(record, name), tuple) else value
         for name in record.__dataclass_fields__
-        if not (isinstance(record, Service) and name == "owner" and not record.owner)  # older manifests have none
+        if getattr(record, name) or (type(record), name) not in _NEWER
     }

@@ -3,9 +3,9 @@
     python benchmarks/push.py [--times 11] [--pushes 1000] [--json]
 
 A server in a temporary home. Each push changes a note, so that nothing runs again but the code check: `first line` is when the terminal
-shows something, `verdict` when the gate has decided and the branch has moved. `overhead` is the time from the push to production less what is
-the user's own: the code check and, in both environments, the time from an instance's start to the swap. The memory is control's resident
-set after so many pushes of another project.
+shows something, `verdict` when the gate has decided and the branch has moved. `overhead` is the time from the push to production without
+what is the user's own: the code check and, in both environments, the time from an instance's start to the swap. The memory is control's
+resident set after so many pushes of another project.
 Bounds: first line 0.3 s, verdict 1 s, overhead 2 s (medians), 150 MB. Exits 1 if one is missed.
 """
 

@@ -249,10 +249,13 @@ class Stage:
 
     def direct(self, *addresses: str, **limits: float) -> None:
         """Route to these addresses, as if they were instances."""
+        self.split(Target("r1", 100, {address: address for address in addresses}), **limits)
+
+    def split(self, *targets: Target, **limits: float) -> None:
+        """Route to these releases."""
         path = self.home / "state/routes.json"
         before = table.load(path)
-        instances = {address: address for address in addresses}
-        made = Route("flights", "prod", "delays", (Target("r1", 100, instances),), dict(limits))
+        made = Route("flights", "prod", "delays", targets, dict(limits))
         table.save(path, before.replaced("flights", "prod", [made]))
         answer = self.answers("gateway", {"type": "reload", "serial": before.serial + 1})
         assert answer

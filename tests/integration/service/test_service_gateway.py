@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ciranda.service import counters
+from ciranda.kernel import clock
+from ciranda.service import counters, request_ids
+from ciranda.service.port import Target
 from support import service as support
 from support.service import Scripted, Stage, head
 
@@ -79,7 +81,33 @@ def test_headers_are_taken_out_and_put_in(stage: Stage, toy: str) -> None:
 def test_a_strange_request_id_is_replaced(stage: Stage, toy: str) -> None:
     stage.direct(toy)
     _, headers, _ = stage.get(f"{PREFIX}/", headers={"X-Request-Id": "a b<script>"})
-    assert len(headers["x-request-id"]) == 32
+    assert request_ids.read(headers["x-request-id"])
+
+
+def test_an_id_says_when_where_and_which_release_answered(stage: Stage, toy: str) -> None:
+    stage.direct(toy)
+    before = clock.now_us() // 1000 * 1000
+    _, headers, body = stage.get(f"{PREFIX}/headers")
+    seen = dict(line.split(": ", 1) for line in body.decode().splitlines())
+    assert seen["X-Request-Id"] == headers["x-request-id"]
+    found = request_ids.read(headers["x-request-id"])
+    assert found is not None
+    assert before <= found.at_us <= clock.now_us()
+    assert (found.release, found.tag.encode()) == ("r1", request_ids.tag(PREFIX))
+    _, headers, _ = stage.get("/nobody/is/there")
+    found = request_ids.read(headers["x-request-id"])
+    assert found is not None
+    assert (found.release, found.tag.encode()) == (None, request_ids.NOWHERE)
+
+
+def test_an_id_names_the_release_that_answered_at_last(stage: Stage, toy: str) -> None:
+    stage.split(Target("r1", 1_000_000, {"gone": f"unix:{stage.home}/nobody"}), Target("r2", 1, {"there": toy}))
+    for _ in range(3):
+        _, headers, body = stage.get(f"{PREFIX}/headers")
+        seen = dict(line.split(": ", 1) for line in body.decode().splitlines())
+        assert seen["X-Request-Id"] == headers["x-request-id"]
+        assert headers["x-ciranda-release"] == "r2"
+        assert headers["x-request-id"].endswith("-r2")
 
 
 def test_an_instance_cannot_set_our_cookies(stage: Stage, toy: str) -> None:

@@ -6,6 +6,7 @@ from typing import cast
 
 import httptools
 
+from ciranda.service import request_ids
 from ciranda.service.gateway import heads, plain
 from ciranda.service.gateway.exchange import Exchange, Gateway
 
@@ -172,25 +173,24 @@ class ClientConnection(asyncio.Protocol):
             exchange.refusal = asked
             exchange.keep_alive = False
             return
-        exchange.id = asked.id or self.gateway.identity()
         if asked.rare:
             exchange.websocket, exchange.chunked, exchange.continues = asked.websocket, asked.chunked, asked.continues
         exchange.awaited = asked.length
         routed = heads.routed(exchange.target)
-        if routed is None:
-            return
-        entry = exchange.entry = self.gateway.force.entries.get(routed[0])
-        if entry is None:
+        entry = exchange.entry = None if routed is None else self.gateway.force.entries.get(routed[0])
+        if asked.id is None:
+            exchange.id = exchange.given = self.gateway.identity(request_ids.NOWHERE if entry is None else entry.tag)
+        else:
+            exchange.id = asked.id
+        if routed is None or entry is None:
             return
         if asked.length > entry.body:
             exchange.refusal = heads.Refusal(413, f"a body may have {entry.body} bytes here")
             return
         if isinstance(passed, list):
             passed = b"".join(line for line in passed if line.partition(b":")[0].lower() not in asked.dropped)
-        exchange.pieces = [
-            b"%b %b HTTP/1.1\r\n%b%b%bX-Request-Id: %b\r\n\r\n"
-            % (exchange.method, routed[1], asked.lines, passed, entry.header, exchange.id)
-        ]
+        parts = (exchange.method, routed[1], asked.lines, passed, entry.header)
+        exchange.head = b"%b %b HTTP/1.1\r\n%b%b%b" % parts
 
     # -- requests that are not plain
 

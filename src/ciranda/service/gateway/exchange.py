@@ -4,9 +4,10 @@ import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable
-from time import perf_counter
+from time import perf_counter, time_ns
 from typing import Protocol
 
+from ciranda.service import request_ids
 from ciranda.service.gateway import heads
 from ciranda.service.gateway.force import REST, Connection, Entry, Force, Release, Upstream
 from ciranda.service.gateway.plain import Answers, Names
@@ -60,13 +61,13 @@ class Gateway:
         self.closing = False
         self.tasks: set[asyncio.Task[None]] = set()
         self._out: list[tuple[asyncio.WriteTransport, bytes]] = []
-        self._seed = os.urandom(8).hex().encode()
+        self._seed = os.urandom(3).hex().encode()
         self._count = 0
 
-    def identity(self) -> bytes:
-        """A new request id."""
+    def identity(self, tag: bytes = request_ids.NOWHERE) -> bytes:
+        """A new request id, without the release."""
         self._count += 1
-        return b"%b%016x" % (self._seed, self._count)
+        return request_ids.identity(self._seed, self._count, now_ns=time_ns(), tag=tag)
 
     def post(self, transport: asyncio.WriteTransport, data: bytes) -> None:
         """Write after everything that has come in was read.
@@ -99,6 +100,8 @@ class Exchange:
 
     # what most exchanges never change
     entry: Entry | None = None
+    head = b""  # of the request as the instance gets it, but for its id
+    given = b""  # the id that the gateway gave, without the release; empty where the client sent one
     refusal: heads.Refusal | None = None
     websocket = False
     chunked = False
@@ -147,6 +150,7 @@ class Exchange:
         self.deadline = now + entry.timeout
         if not self._choose(now):
             return
+        self.pieces.insert(0, b"%bX-Request-Id: %b\r\n\r\n" % (self.head, self.id))
         if self.continues:
             self.client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         connection: Link | None = self.upstream.take() if self.upstream else None
@@ -163,9 +167,19 @@ class Exchange:
         if chosen is None:
             self.refuse(503, "no instance answers there now")
             return False
+        before = self.release
         self.release, self.upstream = chosen
         self.upstream.in_flight += 1
+        if self.given and self.release is not before:
+            self._name(self.release, again=before is not None)
         return True
+
+    def _name(self, release: Release, *, again: bool) -> None:
+        """Let the id end in the release that answers; `again`: a head with another one's is among the pieces."""
+        name = self.given + release.suffix
+        if again:
+            self.pieces[0] = self.pieces[0].replace(b"X-Request-Id: " + self.id, b"X-Request-Id: " + name, 1)
+        self.id = name
 
     async def reach(self) -> None:
         """Open a connection to the instance, or to another one when it refuses."""

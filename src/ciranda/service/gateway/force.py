@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ciranda.service import counters, table
+from ciranda.service import counters, request_ids, table
 from ciranda.service.port import Route
 
 REST = 1.0  # seconds for which an instance that refused a connection is passed over
@@ -57,6 +57,7 @@ class Release:
     upstreams: list[Upstream]
     slot: int
     header: bytes  # the line that every answer carries
+    suffix: bytes  # how the ids of the requests that it answers end
 
 
 @dataclass(slots=True, eq=False)
@@ -65,6 +66,7 @@ class Entry:
 
     prefix: str
     header: bytes  # the line that every request carries
+    tag: bytes  # what ids of its requests carry
     releases: list[Release]
     body: int
     timeout: float
@@ -149,9 +151,11 @@ class Force:
                 ups.append(up)
             slot = self.counters.slot(route.prefix, target.release, keep)
             header = b"X-Ciranda-Release: " + target.release.encode() + b"\r\n"
-            releases.append(Release(target.release, target.weight, ups, slot, header))
+            suffix = b"-" + target.release.encode()
+            releases.append(Release(target.release, target.weight, ups, slot, header, suffix))
         limits = table.LIMITS | route.limits
         header = b"X-Forwarded-Prefix: " + route.prefix.encode() + b"\r\n"
         able = [(release, up) for release in releases if release.weight for up in release.upstreams]
         only = able[0] if len(able) == 1 else None
-        return Entry(route.prefix, header, releases, int(limits["body"]), limits["timeout"], only)
+        tag = request_ids.tag(route.prefix)
+        return Entry(route.prefix, header, tag, releases, int(limits["body"]), limits["timeout"], only)

@@ -123,3 +123,37 @@ ORDER BY number DESC LIMIT :most;
 -- name: revisions_of_release
 -- Where a release was to run, newest first.
 SELECT * FROM revision WHERE release = :release ORDER BY created_us DESC, id DESC LIMIT :most;
+
+-- name: put_setting
+INSERT INTO setting (project, environment, name, value, actor, at_us)
+VALUES (:project, :environment, :name, :value, :actor, :at_us)
+ON CONFLICT (project, environment, name) DO UPDATE SET value = excluded.value, actor = excluded.actor, at_us = excluded.at_us;
+
+-- name: drop_setting
+DELETE FROM setting WHERE project = :project AND environment = :environment AND name = :name;
+
+-- name: settings
+-- The server's layer of an environment.
+SELECT name, value, actor, at_us FROM setting WHERE project = :project AND environment = :environment ORDER BY name;
+
+-- name: insert_secret
+INSERT INTO secret (project, environment, name, version, sealed, actor, at_us)
+VALUES (:project, :environment, :name, :version, :sealed, :actor, :at_us);
+
+-- name: secret
+SELECT sealed FROM secret WHERE project = :project AND environment = :environment AND name = :name AND version = :version;
+
+-- name: secrets
+-- The newest version of each secret of an environment.
+SELECT name, version, actor, at_us FROM secret
+WHERE project = :project AND environment = :environment AND version = (SELECT MAX(version) FROM secret AS other
+    WHERE other.project = secret.project AND other.environment = secret.environment AND other.name = secret.name)
+ORDER BY name;
+
+-- name: secrets_of_project
+-- Every version of every secret of a project, to be masked wherever something of the project writes.
+SELECT environment, name, version, sealed FROM secret WHERE project = :project ORDER BY environment, name, version;
+
+-- name: any_secret
+-- Whether anything was ever sealed here.
+SELECT name FROM secret LIMIT 1;

@@ -53,6 +53,7 @@ class Service:
     start_timeout: float = 60.0  # seconds
     owner: str = ""
     line: int = 0
+    secrets: tuple[str, ...] = ()  # names; each instance has their values as files
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class Environment:
     config: dict[str, Scalar] = field(default_factory=dict)
     line: int = 0
     approvals: int = 0  # users who must approve the plan of a release before it enters
+    secrets: tuple[str, ...] = ()  # names; the commands of `verify` have their values as files
 
 
 @dataclass(frozen=True, slots=True)

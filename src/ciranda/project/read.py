@@ -132,7 +132,17 @@ def _service(name: str, table: Table) -> Service:
         table.seconds("start_timeout", 60.0),
         table.text("owner"),
         table.line,
+        _secrets(table),
     )
+
+
+def _secrets(table: Table) -> tuple[str, ...]:
+    """The names of secrets that a service or a verification needs, each once."""
+    found = table.texts("secrets")
+    for name in found:
+        if not _VARIABLE.match(name):
+            table.wrong("secrets", f'names "{name}", which cannot be the name of a secret', "write it like DB_URL")
+    return tuple(dict.fromkeys(found))
 
 
 def _form(table: Table) -> tuple[Literal["predict", "app", "command"], str]:
@@ -163,7 +173,9 @@ def _setting(name: str, table: Table) -> Setting | None:
         case "str" | "int" | "float" | "bool":
             default = table.scalar("default")
             if isinstance(default, str) and default.startswith("secret:"):
-                table.later("default", "names a secret: secrets are not built yet")
+                table.later(
+                    "default", "names a secret: only services take them yet", 'write secrets = ["…"] in [services.NAME]'
+                )
             elif default is not None:
                 value = layers.typed(type_, default)
                 if value is not None:
@@ -188,7 +200,11 @@ def _environment(name: str, table: Table, settings: Sequence[Setting]) -> Enviro
             hint = names.suggestion(key, known) or f"declare it: [config.{key}]"
             table.wrong("config", f'sets "{key}", which no [config.{key}] declares', hint)
         elif isinstance(value, str) and value.startswith("secret:"):
-            table.later("config", f'names a secret for "{key}": secrets are not built yet')
+            table.later(
+                "config",
+                f'names a secret for "{key}": only services take them yet',
+                'write secrets = ["…"] in [services.NAME]',
+            )
         elif not isinstance(value, str | int | float | bool) or (typed := layers.typed(known[key].type, value)) is None:
             table.wrong("config", f"sets {full} to {value!r}, not {layers.SAID[known[key].type]}")
         else:
@@ -201,6 +217,7 @@ def _environment(name: str, table: Table, settings: Sequence[Setting]) -> Enviro
         config,
         table.line,
         table.whole("approvals", 0),
+        _secrets(table),
     )
 
 

@@ -41,9 +41,10 @@ SECTIONS = {
             "drain": NUMBER,
             "start_timeout": NUMBER,
             "owner": TEXT,
+            "secrets": TEXTS,
         },
         named=True,
-        later=("replace", "secrets"),
+        later=("replace",),
     ),
     "jobs": Section(
         {
@@ -60,9 +61,16 @@ SECTIONS = {
     ),
     "config": Section({"type": TEXT, "default": SCALAR}, named=True, required=("default",)),
     "environments": Section(
-        {"after": TEXT, "verify": COMMANDS, "verify_timeout": NUMBER, "approvals": WHOLE, "config": TABLE},
+        {
+            "after": TEXT,
+            "verify": COMMANDS,
+            "verify_timeout": NUMBER,
+            "approvals": WHOLE,
+            "config": TABLE,
+            "secrets": TEXTS,
+        },
         named=True,
-        later=("freeze", "infra", "rollout", "schedule", "secrets"),
+        later=("freeze", "infra", "rollout", "schedule"),
     ),
     "data": Section({"private": TEXTS}),
 }

@@ -28,7 +28,7 @@ def declaration(name: str, *, working: bool) -> str:
     if working:
         text = _uncomment(text, ("[services.prices]", 'predict = "service:predict"', 'uses = ["price"]'))
         elsewhere = ("[sources.raw_", 'files = "/srv', "schedule =", "keep =", "url =")
-        return _comment(text, ("when_unsure", "verify", "config =", "owner", *elsewhere))
+        return _comment(text, ("when_unsure", "verify", "approvals", "secrets", "config =", "owner", *elsewhere))
     return _comment(text, ("owner", "pipeline"))
 
 

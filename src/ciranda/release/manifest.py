@@ -37,6 +37,7 @@ class Service:
     drain: float  # seconds
     start_timeout: float  # seconds
     owner: str = ""  # its own, else the project's
+    secrets: tuple[str, ...] = ()  # names
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Environment:
     verify: tuple[str, ...]
     verify_timeout: float  # seconds
     approvals: int = 0  # of the plan of a release before it enters
+    secrets: tuple[str, ...] = ()  # names, for its verification
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +167,19 @@ def build(
                 drain=float(service.drain),
                 start_timeout=float(service.start_timeout),
                 owner=service.owner or project.owner,
+                secrets=tuple(service.secrets),
             )
             for service in project.services
         },
         settings={setting.name: Setting(setting.type, setting.default) for setting in project.settings},
         environments={
             place.name: Environment(
-                place.after, dict(place.config), tuple(place.verify), float(place.verify_timeout), place.approvals
+                place.after,
+                dict(place.config),
+                tuple(place.verify),
+                float(place.verify_timeout),
+                place.approvals,
+                tuple(place.secrets),
             )
             for place in project.environments
         },
@@ -209,11 +217,12 @@ def read(data: bytes) -> Manifest:
         parameters=found["parameters"],
         assets={name: Asset(**asset) for name, asset in found["assets"].items()},
         services={
-            name: Service(**service | {"uses": tuple(service["uses"])}) for name, service in found["services"].items()
+            name: Service(**service | {"uses": tuple(service["uses"]), "secrets": tuple(service.get("secrets", ()))})
+            for name, service in found["services"].items()
         },
         settings={name: Setting(**setting) for name, setting in config["settings"].items()},
         environments={
-            name: Environment(**place | {"verify": tuple(place["verify"])})
+            name: Environment(**place | {"verify": tuple(place["verify"]), "secrets": tuple(place.get("secrets", ()))})
             for name, place in ((name, config["environments"][name]) for name in config["chain"])
         },
         policy=found["policy"],
@@ -225,7 +234,7 @@ def read(data: bytes) -> Manifest:
 
 
 # Keys that older manifests do not have: left out where they say nothing, so that a release keeps its digest.
-_NEWER = {(Service, "owner"), (Environment, "approvals")}
+_NEWER = {(Service, "owner"), (Service, "secrets"), (Environment, "approvals"), (Environment, "secrets")}
 
 
 def _values(record: Asset | Service | Job | Setting | Environment) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """The ids that the gateway gives to requests: from one alone follow when, where and which release answered. Pure.
 
-    01966a1e5c3b 9f03a1 7be2d4 0000002a - r42
-    when         where  who    count      the release that answered
+    01966a1e5c3b 9f03a1 7be2d40000002a - r42
+    when         where  which            the release that answered
 
-Milliseconds since 1970, the tag of the route (project, environment and service), the gateway process, how many it had
-given before: 32 hexadecimal digits that sort by time. Nothing of a request is stored for that. An id without a release
+Milliseconds since 1970, the tag of the route (project, environment and service), a number that the gateway gave to no
+other one: 32 hexadecimal digits that sort by time. Nothing of a request is stored for that. An id without a release
 is one of a request that nothing answered; one that a client sent is its own, and passed on as it is.
 """
 
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from ciranda.kernel import digest
 
 NOWHERE = b"000000"  # the tag of what no route answers
-_COUNTS = 0xFFFFFFFF
 _ID = re.compile(r"([0-9a-f]{12})([0-9a-f]{6})([0-9a-f]{14})(?:-(r[1-9][0-9]*))?\Z")
 
 
@@ -33,9 +32,9 @@ def tag(prefix: str) -> bytes:
     return digest.of("route", prefix)[3:9].encode()
 
 
-def identity(seed: bytes, count: int, *, now_ns: int, tag: bytes) -> bytes:
-    """The first 32 digits of an id. `seed`: six digits that are another process's in no other one of the same time."""
-    return b"%012x%b%b%08x" % (now_ns // 1_000_000, tag, seed, count & _COUNTS)
+def identity(number: int, now_ns: int, tag: bytes) -> bytes:
+    """The first 32 digits of an id. `number` has 56 bits: 24 of the process, 32 of its count."""
+    return b"%012x%b%014x" % (now_ns // 1_000_000, tag, number)
 
 
 def read(text: str) -> Identity | None:

@@ -61,13 +61,12 @@ class Gateway:
         self.closing = False
         self.tasks: set[asyncio.Task[None]] = set()
         self._out: list[tuple[asyncio.WriteTransport, bytes]] = []
-        self._seed = os.urandom(3).hex().encode()
-        self._count = 0
+        self._given = int.from_bytes(os.urandom(3), "big") << 32  # a restarted gateway counts on from elsewhere
 
     def identity(self, tag: bytes = request_ids.NOWHERE) -> bytes:
         """A new request id, without the release."""
-        self._count += 1
-        return request_ids.identity(self._seed, self._count, now_ns=time_ns(), tag=tag)
+        self._given += 1
+        return request_ids.identity(self._given, time_ns(), tag)
 
     def post(self, transport: asyncio.WriteTransport, data: bytes) -> None:
         """Write after everything that has come in was read.

@@ -70,7 +70,8 @@ class Home:
 
 def locate(named: str | None = None) -> Home:
     """The home that `--home`, `$CIRANDA_HOME` or the default names; it need not exist."""
-    return Home(Path(named or os.environ.get("CIRANDA_HOME") or Path.home() / ".ciranda").expanduser().absolute())
+    named = named or os.environ.get("CIRANDA_HOME") or "~/.ciranda"
+    return Home(Path(os.path.abspath(Path(named).expanduser())))  # without "..": a sandbox has no folder to go up from
 
 
 def create(home: Home, ledger: str | None = None) -> None:

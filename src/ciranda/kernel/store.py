@@ -154,6 +154,17 @@ class Store:
         """What a folder holds: (path with `/`, digest, mode 0o644 or 0o755), sorted by path."""
         return [(path, inner, mode) for path, inner, mode in _parse(self.get(digest))]
 
+    def path(self, digest: str) -> Path | None:
+        """Where a large object lies as a read-only file of its own, verified once; None for one in a pack, which `get` reads.
+
+        Raises errors.NotFound, errors.Corrupt.
+        """
+        if self._small(_raw(digest)) is not None:
+            return None
+        path = self._file(digest)
+        self._verify(digest, path)
+        return path
+
     def export(self, digest: str, destination: Path) -> None:
         """Make a read-only file or folder of the object, at a path that does not exist yet; whole or not at all.
 

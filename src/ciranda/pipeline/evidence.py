@@ -33,6 +33,7 @@ def outcome(check: Check, answer: Mapping[str, Any], *, store: Store, private: C
         evidence=kept,
         message=str(answer.get("message") or ""),
         error=str(answer["error"]) if answer.get("error") else None,
+        rules={str(rule): int(number) for rule, number in (answer.get("rules") or {}).items()},
     )
 
 

@@ -35,7 +35,7 @@ _DYNAMIC = frozenset(
 class Piece:
     """One top-level statement of a module; `text` and `shell` are digests."""
 
-    kind: str  # "def" or "code"
+    kind: str  # "def", "code" or "schema"
     name: str
     line: int
     text: str
@@ -108,12 +108,14 @@ class Fingerprints:
     python: Sequence[str]
     listing: Callable[[Sequence[str]], str]
     _nodes: dict[str, set[str]] = field(init=False)
+    _schemas: set[tuple[str, int]] = field(init=False)
     _bases: dict[tuple[str, ...], "_Base"] = field(init=False, default_factory=dict)
     _closures: dict[str, tuple[str, ...]] = field(init=False, default_factory=dict)
     _files: dict[tuple[str, ...], str] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self._nodes = {}
+        self._schemas = {(check.file, check.line) for check in self.description.checks if _is_schema(check)}
         nodes: tuple[Step | Check, ...] = (*self.description.steps, *self.description.checks)
         for node in nodes:
             self._nodes.setdefault(node.file, set()).add(_function(node))
@@ -153,7 +155,7 @@ class Fingerprints:
 
     def _base(self, closure: tuple[str, ...]) -> "_Base":
         if closure not in self._bases:
-            self._bases[closure] = _Base.of(closure, self.modules, self._nodes)
+            self._bases[closure] = _Base.of(closure, self.modules, self._nodes, self._schemas)
         return self._bases[closure]
 
     def _called(self, base: "_Base", own: tuple[str, str], names: frozenset[str]) -> list[Piece]:
@@ -184,11 +186,19 @@ class _Base:
     callable: frozenset[str]
 
     @staticmethod
-    def of(closure: Sequence[str], modules: Mapping[str, Module], functions: Mapping[str, set[str]]) -> "_Base":
+    def of(
+        closure: Sequence[str],
+        modules: Mapping[str, Module],
+        functions: Mapping[str, set[str]],
+        schemas: Collection[tuple[str, int]],
+    ) -> "_Base":
         told: list[tuple[str, object]] = []
         names: set[str] = set()
         nodes: dict[tuple[str, str], list[Piece]] = {}
         called: dict[str, list[tuple[str, str]]] = {}
+        foreign = (
+            False  # a statement that looks like the declaration of a schema and is none: it may call what it names
+        )
         for path in closure:
             module = modules[path]
             if module.pieces is None:
@@ -207,8 +217,9 @@ class _Base:
                 else:
                     parts.append(piece.text)
                     names |= piece.names
+                    foreign |= piece.kind == "schema" and (path, piece.line) not in schemas
             told.append((path, parts))
-        named = frozenset(names)
+        named = frozenset(names.union(called) if foreign else names)
         return _Base(digest.of("code", told), named, not named.isdisjoint(_DYNAMIC), nodes, called, frozenset(called))
 
 
@@ -220,3 +231,7 @@ def _packages(path: str) -> list[str]:
 
 def _function(node: Step | Check) -> str:
     return node.function.partition(":")[2]
+
+
+def _is_schema(check: Check) -> bool:
+    return _function(check).startswith("<")

@@ -2,8 +2,8 @@
 
 `python -I normalise.py` reads a JSON object {name: the file's bytes, each as a character} and writes
 {name: [piece, ...]}, or {name: null} for what is not Python to this interpreter. A piece is a top-level statement:
-[kind, name, line, text, shell, names]: kind "def" or "code"; `text` the normalised statement, without comments, formatting
-and docstrings; `shell` what is left of a function without its body, its signature and Ciranda's decorators; `names` the
+[kind, name, line, text, shell, names]: kind "def", "code" or "schema" (the statement `check(asset, schema=…)`); `text` the
+normalised statement, without comments, formatting and docstrings; `shell` what is left of a function without its body, its signature and Ciranda's decorators; `names` the
 identifiers that it uses, attributes with a dot before them. Python 3.9 and later, standard library only.
 """
 
@@ -38,7 +38,24 @@ def _piece(node: ast.stmt) -> list[Any]:
     if isinstance(node, FUNCTIONS):
         line = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
         return ["def", node.name, line, ast.dump(node), _shell(node), names]
+    if _is_schema(node):
+        return ["schema", "", node.lineno, ast.dump(node), "", sorted(_names(_without_asset(node)))]
     return ["code", _title(node), node.lineno, ast.dump(node), "", names]
+
+
+def _is_schema(node: ast.stmt) -> bool:
+    """Whether a statement is `check(asset, schema=…)`; whether that `check` is Ciranda's is known to who ran it."""
+    called = node.value if isinstance(node, ast.Expr) else None
+    if not isinstance(called, ast.Call) or not _ours(called) or len(called.args) != 1:
+        return False
+    return isinstance(called.args[0], (ast.Name, ast.Constant)) and any(
+        each.arg == "schema" for each in called.keywords
+    )
+
+
+def _without_asset(node: Any) -> ast.AST:
+    """Such a statement without the step that it names, which a declaration does not call."""
+    return ast.Module([ast.Expr(keyword.value) for keyword in node.value.keywords], [])
 
 
 def _shell(node: Any) -> str:

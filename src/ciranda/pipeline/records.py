@@ -104,6 +104,14 @@ class Outcome:
     evidence: str | None = None  # digest of {"count", "of", "rows": at most ten, "columns"}
     message: str = ""  # one line for people
     error: str | None = None
+    rules: dict[str, int] = field(default_factory=dict)  # of a schema: how many rows break each rule
+    failed: int = 0  # how often it failed on the very same inputs and code, this time included
+    tried: int = 0  # and how often it was run on them; a check that did both, fail and pass, is flaky
+
+    @property
+    def flaky(self) -> bool:
+        """Whether it has both failed and passed on the very same inputs and code."""
+        return 0 < self.failed < self.tried
 
 
 @dataclass(frozen=True, slots=True)

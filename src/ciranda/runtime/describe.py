@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any, Callable, Optional
 
 from ciranda.runtime import imports, rule
-from ciranda.runtime.declare import REGISTER, Declaration
+from ciranda.runtime.declare import REGISTER, SCHEMA, Declaration
 
 
 class Undescribable(Exception):
@@ -61,7 +61,8 @@ def describe(tree: Path, pipeline: str) -> dict[str, Any]:
         told = tell(declaration, tree)
         known = checks if declaration.kind == "check" else steps
         other = known.get(declaration.name)
-        if other is not None and (other["file"], other["line"]) != (told["file"], told["line"]):
+        again = other is not None and (other["file"], other["line"]) == (told["file"], told["line"])
+        if other is not None and (not again or declaration.place is not None):
             what = "two checks are named" if declaration.kind == "check" else "two steps make the asset"
             raise Undescribable(
                 f"{what} {declaration.name}: {other['file']}:{other['line']} and {told['file']}:{told['line']}"
@@ -87,13 +88,13 @@ def declared(where: imports.Roots) -> list[Declaration]:
         name = getattr(module, "__file__", None)
         if isinstance(name, str) and imports.inside(name, where.tree):
             found.extend(vars(module).get(REGISTER, ()))
-    return sorted(found, key=lambda declaration: place(declaration.function, where.tree))
+    return sorted(found, key=lambda declaration: _place(declaration, where.tree))
 
 
 def tell(declaration: Declaration, tree: Path) -> dict[str, Any]:
     """One declaration as `pipeline.records.Step` or `Check` has it. Raises Undescribable."""
     function = declaration.function
-    file, line = place(function, tree)
+    file, line = _place(declaration, tree)
     if "." in function.__qualname__:
         raise Undescribable(
             f"{file}:{line}  {function.__qualname__}: a {declaration.kind} is a function at the top level of its module"
@@ -126,14 +127,29 @@ def tell(declaration: Declaration, tree: Path) -> dict[str, Any]:
 def place(function: Callable[..., Any], tree: Path) -> tuple[str, int]:
     """The file, relative to the tree, and the line of a function's first line or decorator."""
     code = inspect.unwrap(function).__code__
-    file = Path(code.co_filename)
-    return (file.relative_to(tree).as_posix() if tree in file.parents else str(file)), code.co_firstlineno
+    return _inside(code.co_filename, tree), code.co_firstlineno
+
+
+def _place(declaration: Declaration, tree: Path) -> tuple[str, int]:
+    if declaration.place is None:
+        return place(declaration.function, tree)
+    file, line = declaration.place
+    return _inside(file, tree), line
+
+
+def _inside(name: str, tree: Path) -> str:
+    file = Path(name)
+    return file.relative_to(tree).as_posix() if tree in file.parents else name
 
 
 def resolve(name: str) -> Callable[..., Any]:
-    """The function that "module:qualname" names. Raises Undescribable, or whatever the module raises."""
+    """The function that "module:qualname" names, or the one that tests by a schema. Raises Undescribable, or whatever the module raises."""
     module, _, qualname = name.partition(":")
     value: Any = importlib.import_module(module)
+    if qualname.startswith(SCHEMA):
+        for declaration in vars(value).get(REGISTER, ()):
+            if declaration.function.__qualname__ == qualname:
+                return declaration.function  # type: ignore[no-any-return]
     for part in qualname.split("."):
         value = getattr(value, part, None)
     if not callable(value):

@@ -152,6 +152,7 @@ class Worker:
                 "value": found.value,
                 "columns": found.columns,
                 "rows": found.rows,
+                "rules": found.rules,
                 "message": found.message,
                 "error": trace or None,
                 "seconds": time.perf_counter() - began,

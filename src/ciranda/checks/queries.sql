@@ -6,6 +6,14 @@ SELECT summary FROM code_pass WHERE key = :key;
 -- Remember a pass; two processes may find the same one.
 INSERT INTO code_pass (key, summary, at_us) VALUES (:key, :summary, :at_us) ON CONFLICT (key) DO NOTHING;
 
+-- name: failures
+-- How often a code check failed on one key.
+SELECT failures FROM code_failure WHERE key = :key;
+
+-- name: count_failure
+INSERT INTO code_failure (key, failures, last_us) VALUES (:key, 1, :last_us)
+ON CONFLICT (key) DO UPDATE SET failures = code_failure.failures + 1, last_us = :last_us;
+
 -- name: forget_verdicts
 -- A change that is judged again starts afresh.
 DELETE FROM verdict WHERE change = :change;

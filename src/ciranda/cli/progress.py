@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TextIO
 
 from ciranda.cli import words
-from ciranda.pipeline import reports, runs
+from ciranda.pipeline import reports, runs, tries
 from ciranda.pipeline.records import Outcome, StepResult
 
 _FEW = 20  # unchanged steps that are listed beside others; more only count
@@ -173,6 +173,10 @@ class Progress:
                 lines += [f"        {line}" for line in self._evidence(outcome)]
                 if outcome.passed is None and outcome.error:
                     lines += [f"        {line}" for line in outcome.error.strip().splitlines()[-_SHOWN:]]
+        for outcome in outcomes:
+            if outcome.flaky:
+                sign = words.mark("warned", colour=self._colour)
+                lines.append(f"      {sign} {outcome.check} is {tries.told(outcome.failed, outcome.tried)}")
         return lines
 
     # ── what runs now, on a terminal ─────────────────────────────────────────────────────────────────────────────

@@ -10,7 +10,7 @@ from typing import Any
 from ciranda.app import local, looking
 from ciranda.cli import tables, words
 from ciranda.kernel import errors
-from ciranda.pipeline import runs
+from ciranda.pipeline import runs, tries
 from ciranda.pipeline.records import Outcome, StepResult
 from ciranda.project import names
 
@@ -167,8 +167,10 @@ def _outcome(outcome: Outcome, asset: looking.Asset, here: local.Local) -> None:
     words.out(
         f"{words.mark(state)} {outcome.check} of {outcome.asset} {state} in {asset.run.name}{': ' + said if said else ''}"
     )
-    if outcome.message and outcome.message != said:
+    if outcome.message and outcome.message not in said:
         words.out(f"  {outcome.message}")
+    if outcome.flaky:
+        words.out(f"  {words.mark('warned')} {tries.told(outcome.failed, outcome.tried)}")
     for line in tables.evidence(here.store, outcome.evidence, 10):
         words.out(f"  {line}")
     if outcome.error:

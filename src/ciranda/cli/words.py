@@ -86,7 +86,8 @@ def finding(outcome: Outcome) -> str:
     if outcome.passed:
         return number(outcome.value) if outcome.value is not None else ""
     if outcome.count is not None and outcome.count > 0:
-        return f"{outcome.count:,} of {count(outcome.of, 'row')}" if outcome.of else count(outcome.count, "row")
+        rows = f"{outcome.count:,} of {count(outcome.of, 'row')}" if outcome.of else count(outcome.count, "row")
+        return f"{rows}: {outcome.message}" if outcome.rules else rows
     return outcome.message or (f"found {number(outcome.value)}" if outcome.value is not None else "did not pass")
 
 

@@ -10,7 +10,7 @@ from ciranda.checks import gate
 from ciranda.checks.code import CodeOutcome
 from ciranda.environment import revisions
 from ciranda.kernel import errors
-from ciranda.pipeline import records
+from ciranda.pipeline import records, tries
 from ciranda.release import releases
 
 WIDTH = 80 - len("remote: ")
@@ -43,6 +43,8 @@ def took(seconds: float, *, cached: bool = False) -> str:
 def code(outcomes: Sequence[CodeOutcome], *, width: int) -> list[str]:
     """The line of the code checks, and the tail of the one that failed."""
     seconds = sum(outcome.seconds for outcome in outcomes)
+    unsteady = [(outcome.command, tries.told(outcome.failed, outcome.tried)) for outcome in outcomes]
+    flaky = [_clip(line("", "!", f"{command} is {said}", width=width), LONGEST) for command, said in unsteady if said]
     failed = [outcome for outcome in outcomes if outcome.passed is not True]
     if failed:
         first = failed[0]
@@ -50,12 +52,14 @@ def code(outcomes: Sequence[CodeOutcome], *, width: int) -> list[str]:
         return [
             line("code", "✗", what, width=width, right=took(seconds)),
             *(_under(width, text) for text in first.tail),
+            *flaky,
         ]
     tests = sum(outcome.tests or 0 for outcome in outcomes)
     plain = sum(1 for outcome in outcomes if outcome.tests is None)
     parts = [plural(tests, "test")] * (tests > 0) + [plural(plain, "command")] * (plain > 0)
     cached = bool(outcomes) and all(outcome.cached for outcome in outcomes)
-    return [line("code", "✓", ", ".join(parts) or "nothing declared", width=width, right=took(seconds, cached=cached))]
+    passed = line("code", "✓", ", ".join(parts) or "nothing declared", width=width, right=took(seconds, cached=cached))
+    return [passed, *flaky]
 
 
 def refusal(error: errors.CirandaError) -> Iterator[str]:
@@ -127,6 +131,8 @@ def asset(
             lines.extend(_under(width, text) for text in sample(evidence[verdict.evidence], WIDTH - width - 4))
             lines.append(_under(width, f"all of them: ciranda show {result.step}@run-{run} --check {verdict.check}"))
     lines.extend(line("", "!", f"{_found(verdict)} (warns)", width=width) for verdict in warned)
+    unsteady = {verdict.check: tries.told(verdict.failed, verdict.tried) for verdict in verdicts}
+    lines.extend(line("", "!", f"{check} is {said}", width=width) for check, said in unsteady.items() if said)
     return lines
 
 
@@ -206,10 +212,11 @@ def _found(verdict: gate.Verdict) -> str:
     whose = " (the base's body)" if verdict.body == "base" and verdict.blocks else ""
     if verdict.judgement == "inconclusive":
         return f"{verdict.check}{whose}: {verdict.message or 'could not be judged'}"
+    by_rule = f": {verdict.message}" if verdict.rules else ""
     if verdict.count is not None and verdict.of:
-        return f"{verdict.check}{whose}: {verdict.count:,} of {verdict.of:,} rows"
+        return f"{verdict.check}{whose}: {verdict.count:,} of {verdict.of:,} rows{by_rule}"
     if verdict.count is not None:
-        return f"{verdict.check}{whose}: {verdict.count:,} rows"
+        return f"{verdict.check}{whose}: {verdict.count:,} rows{by_rule}"
     return f"{verdict.check}{whose}: {verdict.message}" if verdict.message else f"{verdict.check}{whose}"
 
 

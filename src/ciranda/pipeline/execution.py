@@ -12,7 +12,7 @@ from typing import Any
 
 from ciranda.kernel import clock, errors, files
 from ciranda.kernel.lines import Lines
-from ciranda.pipeline import cache, evidence, handover, key, reports, workers
+from ciranda.pipeline import cache, evidence, handover, key, reports, tries, workers
 from ciranda.pipeline.prepare import Prepared
 from ciranda.pipeline.recording import Recorder
 from ciranda.pipeline.records import Check, Outcome, Step, StepResult, Version
@@ -237,10 +237,10 @@ class Execution:
                 self._result(worker, task, step, answer, payload)
             case "outcome", Check() as check:
                 self._recorder.open()
-                self._decided(
-                    check,
-                    evidence.outcome(check, answer, store=self._parts.store, private=self._request.project.private),
+                found = evidence.outcome(
+                    check, answer, store=self._parts.store, private=self._request.project.private
                 )
+                self._decided(check, tries.counted(self._parts.database, task.parts.key, found))
             case "failed", _:
                 self._heed_room(workers.message(answer))
                 self._failed(task, workers.message(answer), again=answer.get("kind") == "raised")
@@ -292,7 +292,9 @@ class Execution:
         seconds = time.monotonic() - task.began
         if isinstance(node, Check):
             last = error.strip().splitlines()[-1] if error.strip() else "it could not be run"
-            self._decided(node, evidence.undecided(node, last, error, seconds))
+            outcome = evidence.undecided(node, last, error, seconds)
+            tried = tries.counted(self._parts.database, task.parts.key, outcome) if again else outcome
+            self._decided(node, tried)
             return
         result = StepResult(node.name, "failed", None, seconds, error)
         if again and task.tries < node.retries:

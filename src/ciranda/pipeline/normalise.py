@@ -2,9 +2,10 @@
 
 `python -I normalise.py` reads a JSON object {name: the file's bytes, each as a character} and writes
 {name: [piece, ...]}, or {name: null} for what is not Python to this interpreter. A piece is a top-level statement:
-[kind, name, line, text, shell, names]: kind "def", "code" or "schema" (the statement `check(asset, schema=…)`); `text` the
-normalised statement, without comments, formatting and docstrings; `shell` what is left of a function without its body, its signature and Ciranda's decorators; `names` the
-identifiers that it uses, attributes with a dot before them. Python 3.9 and later, standard library only.
+[kind, name, line, text, shell, names]: kind "def", "code" or "schema" (the statement `check(asset, schema=…)`);
+`text` the normalised statement, without comments, formatting and docstrings; `shell` what is left of a function
+without its body, its signature and Ciranda's decorators; `names` the identifiers that it uses, attributes with a dot
+before them. Python 3.9 and later, standard library only.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from ciranda.kernel import digest
 from ciranda.kernel.database import Transaction
-from ciranda.pipeline import cache, codec
+from ciranda.pipeline import cache, codec, tries
 from ciranda.pipeline.key import Parts as KeyParts
 from ciranda.pipeline.prepare import Prepared
 from ciranda.pipeline.records import Outcome, Version
@@ -58,7 +58,10 @@ class Recorder:
         self._works.append(lambda tx: cache.keep_result(tx, project, trust, run, version, text, seconds))
 
     def outcome(self, key: str, outcome: Outcome) -> None:
-        """Record an outcome, if it passed."""
+        """Record an outcome that passed; of one that failed, that it did."""
+        if outcome.tried and not outcome.passed:
+            self.open()
+            self._works.append(lambda tx: tries.keep(tx, key))
         if outcome.passed:
             self.open()
             project, trust, run = self._request.project.name, self._request.trust, self._run

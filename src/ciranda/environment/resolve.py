@@ -4,10 +4,10 @@ revision that is made."""
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ciranda.environment import revisions
+from ciranda.environment import revisions, secrets, settings
 from ciranda.environment.revisions import Count, Revision, Value, Verification
 from ciranda.kernel.database import Database, Transaction
-from ciranda.project import declaration
+from ciranda.project import declaration, layers
 from ciranda.release import manifest, releases
 
 
@@ -25,12 +25,15 @@ class Resolved:
 def resolve(
     database: Database | Transaction, release: releases.Release, content: manifest.Manifest, environment: str
 ) -> Resolved:
-    """What a release would be in an environment now."""
+    """What a release would be in an environment now.
+
+    Raises errors.Refused when a secret that it names is not set there, or what was set there is not of the declared type.
+    """
     now = revisions.current(database, release.project, environment)
     place = content.environments.get(environment)
     return Resolved(
-        config=configuration(content, environment, {}),
-        secrets={},
+        config=configuration(content, environment, settings.values(database, release.project, environment)),
+        secrets=secrets.chosen(database, content, environment),
         instances=scale_of(content, now),
         verify=Verification(place.verify, place.verify_timeout) if place else Verification(),
     )
@@ -39,18 +42,24 @@ def resolve(
 def configuration(
     content: manifest.Manifest, environment: str, server: Mapping[str, declaration.Scalar]
 ) -> dict[str, Value]:
-    """The configuration of a release: the declared default, the environment's layer, then what was set on the server. Pure."""
-    resolved = {name: Value(setting.default, "default") for name, setting in content.settings.items()}
+    """The configuration of a release: the declared default, the environment's layer, then what was set on the server. Pure.
+
+    Raises errors.Refused for a value of the server's that is not of the declared type.
+    """
     place = content.environments.get(environment)
-    if place is not None:
-        resolved |= {name: Value(value, f"environments.{environment}") for name, value in place.values.items()}
-    return resolved | {name: Value(value, "server") for name, value in server.items() if name in content.settings}
+    values = layers.resolve(content.settings, environment, place.values if place else {}, server)
+    return {name: Value(one.value, one.layer) for name, one in values.items()}
 
 
 def scale_of(content: manifest.Manifest, now: Revision | None) -> dict[str, Count]:
     """How many instances a release would run: what was set by `scale` stays, else what it declares. Pure."""
     kept = {} if now is None else {name: count for name, count in now.instances.items() if count.layer == "scale"}
     return {name: kept.get(name, Count(service.instances, "declared")) for name, service in content.services.items()}
+
+
+def of_revision(revision: Revision) -> Resolved:
+    """What a revision has."""
+    return Resolved(revision.config, revision.secrets, revision.instances, revision.verify)
 
 
 def same(now: Revision | None, release: str, wanted: Resolved) -> bool:

@@ -1,53 +1,59 @@
-"""The configuration of an environment: typed values, each with its layer; the last layer that speaks wins."""
+"""The configuration of an environment: typed values, each with its layer; the last layer that speaks wins.
 
+The layers: `default` (what `[config.NAME]` says), `environments.NAME` (what the commit says of an environment), `server`
+(what `ciranda config set` said).
+"""
+
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Protocol
 
 from ciranda.kernel import errors
-from ciranda.project import names
-from ciranda.project.declaration import Project, Scalar
+from ciranda.project.declaration import Scalar
 
-Layer = Literal["default", "environment", "server"]
 SAID = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
+
+
+class Declared(Protocol):
+    """A setting as a commit declares it."""
+
+    @property
+    def type(self) -> str:
+        """`str`, `int`, `float` or `bool`."""
+
+    @property
+    def default(self) -> Scalar:
+        """What it is where no layer says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A configuration value and what decided it: the default, the environment in `ciranda.toml`, or the server."""
+    """A configuration value and the layer that decided it."""
 
     value: Scalar
-    layer: Layer
+    layer: str
 
 
-def resolve(project: Project, environment: str, on_server: Mapping[str, Scalar] | None = None) -> dict[str, Value]:
-    """Every declared setting of an environment. `on_server` is what was set for it there.
+def resolve(
+    settings: Mapping[str, Declared], environment: str, values: Mapping[str, Scalar], server: Mapping[str, Scalar]
+) -> dict[str, Value]:
+    """Every declared setting of an environment; `values` is its layer in the commit. What is set but not declared is left out.
 
-    Raises errors.NotFound for an environment that is not declared, errors.Invalid for a value set on the server
-    that is not declared (any more) or not of its type.
+    Raises errors.Refused for a value that was set on the server and is not of the declared type.
     """
-    declared = next((found for found in project.environments if found.name == environment), None)
-    if declared is None:
-        known = [found.name for found in project.environments]
-        hint = names.suggestion(environment, known) or f"known: {', '.join(known) or 'none'}"
-        raise errors.NotFound(
-            f'"{environment}" is not an environment of {project.name}', where="ciranda.toml", hint=hint
-        )
-    settings = {setting.name: setting for setting in project.settings}
-    result = {setting.name: Value(setting.default, "default") for setting in project.settings}
-    result |= {name: Value(value, "environment") for name, value in declared.config.items()}
-    for name, given in (on_server or {}).items():
-        if name not in settings:
-            raise errors.Invalid(
-                f'"{name}" is set for {environment} on the server, but not declared',
-                hint=f"declare it: [config.{name}]",
-            )
-        value = typed(settings[name].type, given)
-        if value is None:
-            raise errors.Invalid(
-                f"{name} is set to {given!r} for {environment} on the server, not to {SAID[settings[name].type]}"
-            )
-        result[name] = Value(value, "server")
+    result = {name: Value(setting.default, "default") for name, setting in settings.items()}
+    result |= {name: Value(value, f"environments.{environment}") for name, value in values.items()}
+    for name, given in server.items():
+        if name in settings:
+            value = typed(settings[name].type, given)
+            if value is None:
+                raise errors.Refused(
+                    f"{name} is set to {text(given)} for {environment} on the server, and the release declares "
+                    f"{SAID[settings[name].type]}",
+                    hint=f"ciranda config set {name}=… -e {environment}   or: ciranda config unset {name} -e {environment}",
+                )
+            result[name] = Value(value, "server")
     return result
 
 
@@ -64,6 +70,23 @@ def typed(type: str, value: Scalar) -> Scalar | None:
             return float(value)
         case _:
             return None
+
+
+def parsed(type: str, written: str) -> Scalar | None:
+    """A value as a person writes it on a command line; None if it is not of the type."""
+    try:
+        match type:
+            case "str":
+                return written
+            case "bool":
+                return {"true": True, "false": False}.get(written.lower())
+            case "int":
+                return int(written)
+            case _:
+                number = float(written)
+                return number if math.isfinite(number) else None
+    except ValueError:
+        return None
 
 
 def text(value: Scalar) -> str:

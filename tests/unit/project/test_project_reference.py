@@ -7,6 +7,7 @@ import pytest
 
 from ciranda.kernel import errors
 from ciranda.project import against, layers, read, schema, template
+from ciranda.project.declaration import Scalar
 
 
 @pytest.mark.parametrize("name", sorted(schema.SECTIONS))
@@ -84,23 +85,38 @@ after = "test"
 """
 
 
-def test_the_last_layer_that_speaks_wins() -> None:
+def resolved(environment: str, **server: Scalar) -> dict[str, layers.Value]:
     project = read.read_text(LAYERED, "x")
-    assert layers.resolve(project, "test", {"RATE": 1}) == {
-        "LEVEL": layers.Value("debug", "environment"),
+    values = next(one.config for one in project.environments if one.name == environment)
+    return layers.resolve({one.name: one for one in project.settings}, environment, values, server)
+
+
+def test_the_last_layer_that_speaks_wins() -> None:
+    assert resolved("test", RATE=1) == {
+        "LEVEL": layers.Value("debug", "environments.test"),
         "RATE": layers.Value(1.0, "server"),
         "ON": layers.Value(False, "default"),
     }
-    assert layers.resolve(project, "prod")["LEVEL"] == layers.Value("info", "default")
+    assert resolved("prod")["LEVEL"] == layers.Value("info", "default")
+    assert resolved("prod", LEVEL="warn", GONE=1)["LEVEL"] == layers.Value("warn", "server")
     assert layers.text(False) == "false"
 
 
-def test_a_layer_that_makes_no_sense_is_refused() -> None:
-    project = read.read_text(LAYERED, "x")
-    with pytest.raises(errors.NotFound, match='"prd" is not an environment') as caught:
-        layers.resolve(project, "prd")
-    assert caught.value.hint == 'did you mean "prod"?'
-    with pytest.raises(errors.Invalid, match="not declared"):
-        layers.resolve(project, "prod", {"GONE": 1})
-    with pytest.raises(errors.Invalid, match="not to true or false"):
-        layers.resolve(project, "prod", {"ON": 1})
+def test_a_value_of_the_server_that_is_not_of_the_declared_type_is_refused_with_both_ways_out() -> None:
+    with pytest.raises(
+        errors.Refused, match="ON is set to 1 for prod on the server, and the release declares true or false"
+    ) as caught:
+        resolved("prod", ON=1)
+    assert caught.value.hint == "ciranda config set ON=… -e prod   or: ciranda config unset ON -e prod"
+
+
+@pytest.mark.parametrize(
+    ("type_", "written", "value"),
+    [
+        ("str", "", ""), ("str", "1", "1"), ("int", "-3", -3), ("int", "1.5", None), ("float", "1", 1.0),
+        ("float", "nan", None), ("float", "inf", None), ("float", "x", None), ("bool", "True", True), ("bool", "0", None),
+    ],
+)  # fmt: skip
+def test_what_is_written_is_read_as_its_type(type_: str, written: str, value: Scalar | None) -> None:
+    found = layers.parsed(type_, written)
+    assert (found, type(found)) == (value, type(value))

@@ -93,6 +93,31 @@ class Store:
                 return name
             return self._put_regular(path, move)
 
+    @contextmanager
+    def incoming(self) -> "Iterator[Incoming]":
+        """Bytes that come piece by piece, from a stream: `write` them, then `keep` them. What is not kept is gone afterwards.
+
+        Raises errors.StorageFull.
+        """
+        temporary = self._temporary()
+        with files.room(self._tmp.parent):
+            descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            yield Incoming(self, temporary, descriptor)
+        finally:
+            os.close(descriptor)
+            with suppress(FileNotFoundError):
+                temporary.unlink()
+
+    def land(self, temporary: Path, name: str, size: int) -> None:
+        """Make a filled temporary file of `incoming` the object of that name, which is the digest of what it holds."""
+        with self.batch():
+            if size <= INLINE:
+                self.put(_contents(temporary))
+            elif not self._has_file(name, size):
+                with files.room(self._tmp.parent):
+                    self._land(temporary, name)
+
     def put_listing(self, listing: Iterable[Sequence[object]]) -> str:
         """Keep a folder whose files are kept already: (path with `/`, digest, mode 0o644 or 0o755) of each; returns its digest."""
         data = digest.canonical(sorted([list(entry) for entry in listing], key=lambda entry: str(entry[0])))
@@ -352,6 +377,30 @@ class Store:
             if digest.of_file(path) != name:
                 raise _corrupt(name, path)
             self._verified.add(mark)
+
+
+class Incoming:
+    """An object on its way in. `size` is how many bytes have come."""
+
+    def __init__(self, store: Store, temporary: Path, descriptor: int) -> None:
+        self._store, self._temporary, self._descriptor = store, temporary, descriptor
+        self._whole = digest.hasher("object")
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        """Take a piece. Raises errors.StorageFull."""
+        with files.room(self._temporary.parent):
+            files.write_all(self._descriptor, data)
+        self._whole.update(data)
+        self.size += len(data)
+
+    def keep(self, expected: str | None = None) -> str:
+        """Keep what has come and return its digest. Raises errors.Corrupt where another one was `expected`."""
+        name = digest.PREFIX + self._whole.hexdigest()
+        if expected not in (None, name):
+            raise errors.Corrupt(f"what came is {name}, not {expected}", hint="send it again")
+        self._store.land(self._temporary, name, self.size)
+        return name
 
 
 def _walk(root: Path) -> Iterator[tuple[str, int]]:

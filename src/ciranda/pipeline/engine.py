@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from ciranda.kernel import clock, errors
@@ -16,6 +18,7 @@ from ciranda.pipeline import (
     key,
     prepare,
     recording,
+    references,
     reports,
     runs,
     schedule,
@@ -256,7 +259,7 @@ class _Attempt:
             state = "unchanged" if before.get(name) == version.key else "ran"
             result = StepResult(name, "unchanged" if state == "unchanged" else "ran", version, 0.0)
             results.append(result)
-            self._report(reports.StepDone(result, "source", files=len(prepared.found.sources[name])))
+            self._report(reports.StepDone(result, "source", files=prepared.files(name, self._parts.store)))
         return results
 
     # ── where workers work ───────────────────────────────────────────────────────────────────────────────────────
@@ -280,11 +283,21 @@ class _Attempt:
                 folder=self._folder,
                 pipeline=self._request.project.pipeline or "",
                 hidden=(self._parts.home, self._parts.interpreters, self._request.tree.path),
-                readable=interpreters.folders(python),
+                readable=(*interpreters.folders(python), *self._outside()),
                 confined=self._confined,
                 facts={"id": self._id, "commit": self._request.tree.commit, "dirty": self._request.tree.dirty},
             )
         return self._place
+
+    def _outside(self) -> list[Path]:
+        """Where the references of the run, and of what is live, lie on this machine."""
+        assert self._found is not None
+        found: list[Path] = []
+        for version in (*self._found.outside.values(), *self._request.live.values()):
+            if version.codec == references.CODEC:
+                with suppress(errors.NotFound, errors.Corrupt):  # who needs it says so
+                    found += references.folders(references.entries(self._parts.store, version.digest))
+        return found
 
     def _describe(self) -> Mapping[str, Any]:
         """What the pipeline declares, asked of a worker that stays for the first step. Raises prepare.Problem."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from ciranda.kernel import clock, errors, files
 from ciranda.kernel.lines import Lines
-from ciranda.pipeline import cache, evidence, handover, key, reports, tries, workers
+from ciranda.pipeline import cache, evidence, handover, key, lending, references, reports, tries, workers
 from ciranda.pipeline.prepare import Prepared
 from ciranda.pipeline.recording import Recorder
 from ciranda.pipeline.records import Check, Outcome, Step, StepResult, Version
@@ -66,7 +66,13 @@ class Execution:
         self._busy: dict[workers.Worker, _Task] = {}
         self._steps: deque[_Task] = deque()  # work that waits for a worker; steps go first
         self._checks: deque[_Task] = deque()
-        self._single = frozenset(name for name, files in prepared.found.sources.items() if len(files) == 1)
+        self._single = frozenset(name for name in prepared.versions if prepared.files(name, parts.store) == 1)
+        self._lender = lending.Lender(
+            lambda listing: references.entries(parts.store, listing),
+            prepared.found.looking.marks,
+            request.reach,
+            parts.home,
+        )
         self._about: dict[str, float] | None = None
         self._lines: Lines | None = None
         self._spawned = 0
@@ -170,8 +176,12 @@ class Execution:
         try:
             inputs, payload = handover.give(
                 node.inputs, self.versions, self._request.live,
-                store=self._parts.store, folder=folder, held=worker.held, single=self._single,
+                store=self._parts.store, folder=folder, held=worker.held, single=self._single, lender=self._lender,
             )  # fmt: skip
+        except references.Moved as moved:
+            self._idle.append(worker)
+            self._failed(task, told(moved), again=False)
+            return
         except handover.Unavailable as missing:
             self._idle.append(worker)
             self._unavailable(task, missing)
@@ -232,6 +242,11 @@ class Execution:
             raise workers.Gone(f"it answered what it was not asked: {answer['type']}")
         del self._busy[worker]
         self._idle.append(worker)
+        try:
+            self._lender.check(self._given(task.node))
+        except references.Moved as moved:  # whatever it made or raised, it was not made of what its key says
+            self._failed(task, told(moved), again=False)
+            return
         match answer["type"], task.node:
             case "result", Step() as step:
                 self._result(worker, task, step, answer, payload)
@@ -246,6 +261,13 @@ class Execution:
                 self._failed(task, workers.message(answer), again=answer.get("kind") == "raised")
             case kind, _:
                 raise workers.Gone(f"it answered what it was not asked: {kind}")
+
+    def _given(self, node: Node) -> list[Version]:
+        """The versions that a node was handed."""
+        found = (
+            self._request.live.get(e.asset) if e.marker == "live" else self.versions.get(e.asset) for e in node.inputs
+        )
+        return [version for version in found if version is not None]
 
     def _heed_room(self, error: str) -> None:
         """Raise errors.StorageFull where a worker failed because the disk of the home is full: no step is to blame."""
@@ -351,7 +373,11 @@ class Execution:
         for digest in missing.digests:
             self._parts.store.discard(digest)
         if version.kind == "source":
-            self.versions[asset] = self._prepared.source(asset, self._parts.store)
+            try:
+                self.versions[asset] = self._prepared.source(asset, self._parts.store)
+            except (references.Moved, errors.Invalid) as gone:
+                self._failed(task, told(gone), again=False)
+                return
             self._later(task)
             return
         try:
@@ -367,6 +393,12 @@ class Execution:
 
     def _note(self, text: str) -> None:
         self._report(reports.Note(text))
+
+
+def told(error: errors.CirandaError) -> str:
+    """An error of ours as lines for people: where and what, and the way out."""
+    first = "  ".join(part for part in (error.where, str(error)) if part)
+    return f"{first}\n    {error.hint}" if error.hint else first
 
 
 def log_frames(folder: Path, frames: Iterable[Mapping[str, Any]]) -> list[reports.LogLine]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ciranda.kernel import errors
 from ciranda.kernel.store import Store
+from ciranda.pipeline import lending, references
 from ciranda.pipeline.records import Input, Step, Version
 from ciranda.runtime import protocol
 
@@ -40,11 +41,12 @@ def give(
     folder: Path,
     held: Mapping[str, str],
     single: frozenset[str],
+    lender: lending.Lender,
 ) -> tuple[dict[str, Any], bytes]:
     """The `inputs` of a frame and its payload. Larger objects are linked into `folder`/in.
 
     `held` is what the worker keeps (asset → digest), `single` the sources that are one file by their declaration.
-    Raises Unavailable.
+    Raises Unavailable, references.Moved.
     """
     told: dict[str, Any] = {}
     payload = bytearray()
@@ -60,10 +62,13 @@ def give(
             entry |= {"rows": version.rows, "columns": version.columns}
         if each.marker is None and held.get(each.asset) == version.digest:
             entry["held"] = True
-        if version.codec == "files":
-            entry["one"] = each.asset in single
+        if version.codec in ("files", references.CODEC):
+            entry |= {"codec": "files", "one": each.asset in single}
         try:
-            if version.codec not in _FILES and version.size <= protocol.INLINE:
+            if version.codec == references.CODEC:
+                entry["path"] = f"in/{version.digest[3:]}"
+                lender.lend(version, folder / entry["path"])
+            elif version.codec not in _FILES and version.size <= protocol.INLINE:
                 data = store.get(version.digest)
                 entry |= {"inline": True, "size": len(data)}
                 payload += data

@@ -8,12 +8,12 @@ from typing import Any
 from ciranda.kernel import clock, digest, errors, statements
 from ciranda.kernel.database import Transaction
 from ciranda.kernel.store import Store
-from ciranda.pipeline import codec, fingerprint, graph, interpreters, modules, sourcing, tree
+from ciranda.pipeline import codec, fingerprint, graph, interpreters, modules, references, sourcing, tree
 from ciranda.pipeline.key import Surroundings
 from ciranda.pipeline.records import Description, Version
 from ciranda.pipeline.request import Parts, Request
 from ciranda.project import against, problems
-from ciranda.project.declaration import Project
+from ciranda.project.declaration import Project, Source
 
 sql = statements.load("ciranda.pipeline")
 _FORMAT = 1
@@ -29,7 +29,10 @@ class Found:
 
     survey: tree.Survey
     interpreter: interpreters.Interpreter
-    sources: Mapping[str, Sequence[str]]  # source → its files
+    sources: Mapping[str, Sequence[str]]  # source of the tree → its files
+    outside: Mapping[str, Version]  # references
+    declared: Mapping[str, Source]
+    looking: references.Outside
     readable: Sequence[str]
     python: Sequence[str]
 
@@ -52,8 +55,26 @@ class Prepared:
     objects: dict[str, bytes] = field(default_factory=dict)
 
     def source(self, name: str, store: Store) -> Version:
-        """A source's version once more: files that the store lacks are put there. Raises as sourcing.version does."""
+        """A source's version once more: files that the store lacks are put there.
+
+        Raises as sourcing.version and references.version do; references.Moved for a reference that is another by now.
+        """
+        before = self.found.outside.get(name)
+        if before is not None:
+            again = references.version(self.found.declared[name], self.found.looking)
+            if again.digest != before.digest:
+                raise references.Moved(name, "its listing", before.digest, f"is {references.short(again.digest)}")
+            return again
         return sourcing.version(name, self.found.sources[name], self.found.survey, store)
+
+    def files(self, name: str, store: Store) -> int:
+        """How many files a source has; 0 for a listing that the store lost."""
+        if name in self.found.sources:
+            return len(self.found.sources[name])
+        try:
+            return sourcing.count(self.versions[name], store)
+        except (errors.NotFound, errors.Corrupt):
+            return 0
 
     def keep(self, listing: Any) -> str:
         """The digest of a listing, which is kept with the results that name it."""
@@ -64,13 +85,16 @@ class Prepared:
 
 
 def find(request: Request, parts: Parts, interpreter: interpreters.Interpreter) -> Found:
-    """Look at the tree. Raises errors.Invalid for a source without files."""
+    """Look at the tree, and at references that nothing pins. Raises errors.Invalid for a source without files."""
     survey = tree.survey(request.tree, parts.database)
     paths = survey.paths
     sources = sourcing.files(request.project, paths)
     left_out = {path for found in sources.values() for path in found}
     readable, python = fingerprint.split(paths, left_out, interpreter.lock)
-    return Found(survey, interpreter, sources, readable, python)
+    looking = references.Outside(parts.store, references.Marks(parts.database), request.reach, parts.home)
+    outside = sourcing.outside(request.project, request.pins, looking)
+    declared = {source.name: source for source in request.project.sources}
+    return Found(survey, interpreter, sources, outside, declared, looking, readable, python)
 
 
 def prepare(request: Request, parts: Parts, found: Found, describe: Callable[[], Mapping[str, Any]] | None) -> Prepared:
@@ -79,9 +103,13 @@ def prepare(request: Request, parts: Parts, found: Found, describe: Callable[[],
     Raises Problem, errors.Invalid, snapshot.Moved, errors.StorageFull.
     """
     survey, project = found.survey, request.project
-    versions = {name: sourcing.version(name, paths, survey, parts.store) for name, paths in found.sources.items()}
+    versions = {
+        source.name: found.outside.get(source.name)
+        or sourcing.version(source.name, found.sources[source.name], survey, parts.store)
+        for source in project.sources
+    }
     description = _description(request, parts, found, describe)
-    built = graph.build(description, list(found.sources), project.pipeline or "")
+    built = graph.build(description, list(versions), project.pipeline or "")
     problems.refuse(against.against(project, built.order, list(built.checks)))
     prepared_modules = _modules(description, parts, found)
     prepared: Prepared

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ciranda.kernel import outbound
 from ciranda.kernel.confine import Availability
 from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
@@ -27,6 +28,8 @@ class Request:
     confine: Availability | bool = True
     jobs: int = 0  # workers; 0: as many as there are cores
     accepts: frozenset[str] | None = None  # trust levels whose results are taken; None: all
+    pins: Mapping[str, Version] = field(default_factory=dict)  # of references by source; one without is listed anew
+    reach: outbound.Reach = outbound.EVERYWHERE  # what URLs may be asked for
     only: tuple[str, ...] = ()  # assets: what they need is made and checked, nothing else; empty: everything
 
 

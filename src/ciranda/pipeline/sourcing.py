@@ -1,10 +1,10 @@
 """Declared sources: files of the tree as versions, kept in the store like everything else."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from ciranda.kernel import digest
 from ciranda.kernel.store import Store
-from ciranda.pipeline import fingerprint, snapshot
+from ciranda.pipeline import fingerprint, references, snapshot
 from ciranda.pipeline.records import Version
 from ciranda.pipeline.tree import Survey
 from ciranda.project import problems
@@ -14,15 +14,27 @@ FORMAT = 1
 
 
 def files(project: Project, paths: Sequence[str]) -> dict[str, list[str]]:
-    """The files of each source. Raises errors.Invalid for a source without any."""
-    found = {source.name: fingerprint.matching(paths, source.files) for source in project.sources}
-    problems.refuse([_empty(source) for source in project.sources if not found[source.name]])
+    """The files of each source of the tree. Raises errors.Invalid for a source without any."""
+    inside = [source for source in project.sources if not source.reference]
+    found = {source.name: fingerprint.matching(paths, source.files) for source in inside}
+    problems.refuse([_empty(source) for source in inside if not found[source.name]])
     return found
 
 
-def single(project: Project) -> frozenset[str]:
-    """The sources whose declaration names one file."""
-    return frozenset(source.name for source in project.sources if not any(c in source.files for c in "*?["))
+def outside(project: Project, pins: Mapping[str, Version], looking: references.Outside) -> dict[str, Version]:
+    """The version of each reference: what it is pinned to, else what it is now. Raises as references.version does."""
+    return {
+        source.name: pins.get(source.name) or references.version(source, looking)
+        for source in project.sources
+        if source.reference
+    }
+
+
+def count(version: Version, store: Store) -> int:
+    """The files of a source's version. Raises errors.NotFound, errors.Corrupt."""
+    if version.codec == references.CODEC:
+        return len(references.entries(store, version.digest))
+    return len(store.listing(version.digest))
 
 
 def version(name: str, paths: Collection[str], survey: Survey, store: Store) -> Version:

@@ -94,6 +94,9 @@ class FakeControl:
             raise ZeroDivisionError("a bug")
         return {"projects": [project]}
 
+    def metrics(self) -> bytes:
+        return b"some 1\n"
+
     def plan(self, project: str, environment: str, release: str | None) -> dict[str, Any]:
         return {"actions": [project, environment, release]}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ciranda.access import tokens
 from ciranda.app import home as homes
-from ciranda.app.views import plan, status
+from ciranda.app.views import metrics, plan, status
 from ciranda.environment import holds, memory, moves, observe, reconcile, revisions, specs
 from ciranda.kernel import database, errors, log, store
 from ciranda.loop import advance, changes, places, receive
@@ -102,6 +102,14 @@ class Control:
     def status(self, project: str | None) -> dict[str, Any]:
         """The state of the loop, of one project or of all. Raises errors.NotFound."""
         return status.gather(self.home, self.database, project).document()
+
+    def metrics(self) -> bytes:
+        """What Prometheus is told, as it reads it."""
+        try:
+            instances = self._instances.observe()
+        except errors.Unreachable:
+            instances = []  # the keeper is away: everything else can still be told
+        return metrics.page(self.home, self.database, self.store, instances)
 
     def plan(self, project: str, environment: str, release: str | None) -> dict[str, Any]:
         """What a release (the newest one when none is named) would change. Raises errors.NotFound."""

@@ -41,20 +41,21 @@ SELECT * FROM revision WHERE project = :project AND environment = :environment A
 ORDER BY number DESC;
 
 -- name: way_back
--- Revisions that a rollback may copy, the best first: reached, of a release older than what runs, not marked bad.
+-- Revisions that a rollback may copy, the best first: reached, of a release older than what runs, not marked bad, not an end.
 SELECT revision.* FROM revision JOIN release ON release.id = revision.release
 WHERE revision.project = :project AND revision.environment = :environment AND revision.state = 'reached'
-    AND revision.bad = 0 AND release.number < :newer
+    AND revision.bad = 0 AND revision.cause <> 'destroy' AND release.number < :newer
 ORDER BY revision.number DESC LIMIT 1;
 
 -- name: reached_of_release
 -- The last reached revision of one release.
-SELECT * FROM revision WHERE project = :project AND environment = :environment AND state = 'reached' AND release = :release
+SELECT * FROM revision WHERE project = :project AND environment = :environment AND state = 'reached' AND release = :release AND cause <> 'destroy'
 ORDER BY number DESC LIMIT 1;
 
 -- name: last_of_release
 -- The newest revision of one release, whatever became of it.
-SELECT * FROM revision WHERE project = :project AND environment = :environment AND release = :release ORDER BY number DESC LIMIT 1;
+SELECT * FROM revision WHERE project = :project AND environment = :environment AND release = :release AND cause <> 'destroy'
+ORDER BY number DESC LIMIT 1;
 
 -- name: revision_by_id
 SELECT * FROM revision WHERE id = :id;
@@ -157,3 +158,36 @@ SELECT environment, name, version, sealed FROM secret WHERE project = :project O
 -- name: any_secret
 -- Whether anything was ever sealed here.
 SELECT name FROM secret LIMIT 1;
+
+-- name: keep_plan
+INSERT INTO plan (digest, project, environment, base, release, body, actor, created_us, asked_us)
+VALUES (:digest, :project, :environment, :base, :release, :body, :actor, :created_us, NULL) ON CONFLICT DO NOTHING;
+
+-- name: ask_for_plan
+-- A release waits for approvals of it, from now on.
+UPDATE plan SET asked_us = :at_us WHERE digest = :digest AND asked_us IS NULL;
+
+-- name: plans_by_prefix
+-- Plans whose digest begins so; two rows are enough to see that it is not one.
+SELECT * FROM plan WHERE digest LIKE :prefix ORDER BY digest LIMIT 2;
+
+-- name: asked_plans
+-- The plans of an environment that a release waits or waited for, newest first.
+SELECT * FROM plan WHERE project = :project AND environment = :environment AND asked_us IS NOT NULL
+ORDER BY asked_us DESC, digest LIMIT 20;
+
+-- name: insert_approval
+-- A user approves a plan once.
+INSERT INTO approval (plan, actor, at_us) VALUES (:plan, :actor, :at_us) ON CONFLICT DO NOTHING;
+
+-- name: approvals_of
+SELECT * FROM approval WHERE plan = :plan ORDER BY at_us, actor;
+
+-- name: revision_counts
+-- How the revisions of an environment ended.
+SELECT state, COUNT(*) AS revisions FROM revision WHERE project = :project AND environment = :environment GROUP BY state;
+
+-- name: job_figures
+-- How many runs of each job are in each state, and when the last of them ended.
+SELECT project, environment, job, state, COUNT(*) AS runs, MAX(ended_us) AS ended_us FROM job_run
+GROUP BY project, environment, job, state ORDER BY project, environment, job, state;

@@ -83,3 +83,7 @@ UPDATE lease SET until_us = 0, fence = fence + 1 WHERE name = :name AND holder =
 
 -- name: held_lease
 SELECT fence FROM lease WHERE name = :name AND holder = :holder AND fence = :fence;
+
+-- name: task_counts
+-- How many tasks there are, by kind and state.
+SELECT kind, state, COUNT(*) AS tasks FROM task GROUP BY kind, state;

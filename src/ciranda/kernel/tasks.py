@@ -104,3 +104,8 @@ def workers(database: Database) -> list[str]:
 def release_held(database: Database, worker: str) -> int:
     """Let go of the tasks of a worker that is known to have ended, and return how many there were."""
     return database.write(lambda tx: tx.execute(sql.release_worker_tasks, worker=worker))
+
+
+def counts(database: Database) -> dict[tuple[str, str], int]:
+    """How many tasks there are, by kind and state."""
+    return {(row["kind"], row["state"]): int(row["tasks"]) for row in database.query(sql.task_counts)}

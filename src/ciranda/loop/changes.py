@@ -207,3 +207,8 @@ def _change(row: Mapping[str, Any]) -> Change:
     fields["accepts"] = bool(fields["accepts"])
     fields["outcome"] = json.loads(fields["outcome"])
     return Change(**fields)
+
+
+def counts(database: Database) -> dict[tuple[str, str], int]:
+    """How many changes there are, by project and state."""
+    return {(row["project"], row["state"]): int(row["changes"]) for row in database.query(sql.change_counts)}

@@ -63,3 +63,7 @@ SELECT * FROM change WHERE project = :project AND number < :before ORDER BY numb
 
 -- name: change_by_number
 SELECT * FROM change WHERE project = :project AND number = :number;
+
+-- name: change_counts
+-- How many changes there are, by project and state.
+SELECT project, state, COUNT(*) AS changes FROM change GROUP BY project, state;

@@ -16,6 +16,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
 
 from ciranda.access import tokens
+from ciranda.app.metrics import CONTENT_TYPE
 from ciranda.kernel import errors
 from ciranda.version import __version__
 from ciranda.web import authority, follow
@@ -131,7 +132,16 @@ class Api:
             act = partial(self.control.scale, body.project, body.environment, **named)
             return answered(await self.rooms.call(act))
 
-        return [version, status, plan, lines, rollback, hold, scale]
+        @get("/metrics")
+        async def metrics(request: AnyRequest) -> Response[bytes]:
+            client = request.scope.get("client")
+            headers = authority.headers_of(request.scope["headers"])
+            if not authority.direct(client[0] if client else "", headers):
+                await self.admit(request, "viewer")
+            page = await self.rooms.call(self.control.metrics)
+            return Response(page, headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
+
+        return [version, status, plan, lines, rollback, hold, scale, metrics]
 
     async def admit(self, request: AnyRequest, role: tokens.Role) -> tokens.User:
         """Whoever asks, if the token's role reaches; raises `Forbidden`."""

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from ciranda.access import tokens
 from ciranda.kernel import errors
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+PROXIED = (b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip")  # what proxies add
 Headers = Mapping[bytes, bytes]
 
 
@@ -40,6 +42,15 @@ def check_source(headers: Headers, known: frozenset[str]) -> Denied | None:
     if origin is not None and origin.decode("latin-1").lower() not in {f"http://{name}" for name in known}:
         return Denied(403, "a page of another origin may not ask this server")
     return None
+
+
+def direct(client: str, headers: Headers) -> bool:
+    """Whether a request comes from this machine and no proxy sent it on: what a proxy is answered may go anywhere."""
+    try:
+        here = ipaddress.ip_address(client).is_loopback
+    except ValueError:
+        return False
+    return here and not any(name in headers for name in PROXIED)
 
 
 def token_of(headers: Headers) -> str | None:

@@ -37,6 +37,9 @@ class Control(Protocol):
     def status(self, project: str | None) -> Mapping[str, Any]:
         """The state of the loop, of one project or of all."""
 
+    def metrics(self) -> bytes:
+        """What Prometheus is told, in its text format."""
+
     def plan(self, project: str, environment: str, release: str | None) -> Mapping[str, Any]:
         """What moving an environment to a release would do."""
 

@@ -13,18 +13,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from ciranda.app import home as homes
 from ciranda.kernel import database, errors, log, process, store, tasks
-from ciranda.loop import judge, places, verify
+from ciranda.loop import job, judge, places, recheck, verify
 
 LEASE = 6.0  # seconds: how long a task waits after its runner was killed
 ATTEMPTS = 3  # a task whose process dies this often is given up
-SLOTS = 2  # tasks at once
+SLOTS = 2  # tasks at once that somebody waits for
+JOBS = 2  # jobs at once: beside those tasks, never in their place
 FULL = 1.0  # seconds between looks at a disk that is full
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -39,7 +40,7 @@ class Handler(Protocol):
         """Record that it cannot be done."""
 
 
-HANDLERS: Mapping[str, Handler] = {"judge": judge, "verify": verify}
+HANDLERS: Mapping[str, Handler] = {"judge": judge, "verify": verify, "recheck": recheck, "job": job}
 
 
 @dataclass(slots=True)
@@ -48,7 +49,9 @@ class Running:
 
     task: tasks.Task
     child: subprocess.Popen[bytes]
+    started: float
     renewed: float
+    over: str = ""  # why it was ended before its time
 
 
 def workshop(home: homes.Home, opened: database.Database, kept: store.Store) -> places.Workshop:
@@ -132,10 +135,11 @@ def serve(home: homes.Home, opened: database.Database, bench: places.Workshop) -
                     if _ended(one, opened, bench):
                         running.remove(one)
                 tasks.release_expired(opened)
-                while len(running) < SLOTS and (
-                    task := tasks.claim(opened, worker=worker, kinds=list(HANDLERS), lease=LEASE)
+                while (kinds := _free(running)) and (
+                    task := tasks.claim(opened, worker=worker, kinds=kinds, lease=LEASE)
                 ):
-                    running.append(Running(task, _start(home, task), time.monotonic()))
+                    now = time.monotonic()
+                    running.append(Running(task, _start(home, task), now, now))
             except errors.StorageFull as error:
                 log.say(f"it goes on when there is room: {error}")
                 stopping.wait(FULL)
@@ -170,6 +174,13 @@ def _sweep(home: homes.Home, opened: database.Database) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _free(running: Sequence[Running]) -> list[str]:
+    """The kinds of tasks for which there is room: a job that takes hours keeps no push waiting."""
+    jobs = sum(one.task.kind == "job" for one in running)
+    kinds = [kind for kind in HANDLERS if kind != "job"] if len(running) - jobs < SLOTS else []
+    return [*kinds, "job"] if jobs < JOBS else kinds
+
+
 def _start(home: homes.Home, task: tasks.Task) -> subprocess.Popen[bytes]:
     argv = [sys.executable, "-I", "-m", "ciranda.app.runner", "--home", str(home.root), "--task"]
     child = subprocess.Popen(argv, stdin=subprocess.PIPE)
@@ -185,16 +196,19 @@ def _start(home: homes.Home, task: tasks.Task) -> subprocess.Popen[bytes]:
 def _ended(one: Running, opened: database.Database, bench: places.Workshop) -> bool:
     """Whether the process of a task has ended; keeps its lease until then, and decides what becomes of a task that it left undone."""
     if one.child.poll() is None:
+        most = one.task.body.get("timeout")
+        if most is not None and not one.over and time.monotonic() - one.started > most:
+            one.over = f"it took longer than {most:g} s"
+            one.child.kill()
         if time.monotonic() - one.renewed > LEASE / 3:
             if not tasks.renew(opened, one.task, LEASE):
                 one.child.kill()
             one.renewed = time.monotonic()
         return False
     if tasks.get(opened, one.task.id).state == "claimed":
-        if one.task.attempts >= ATTEMPTS:
-            HANDLERS[one.task.kind].give_up(
-                one.task, bench, f"its process died {one.task.attempts} times; see logs/runner.log"
-            )
+        if one.over or one.task.attempts >= ATTEMPTS:
+            died = f"its process died {one.task.attempts} times; see logs/runner.log"
+            HANDLERS[one.task.kind].give_up(one.task, bench, one.over or died)
         else:
             tasks.renew(opened, one.task, 0.0)
     return True

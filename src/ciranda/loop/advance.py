@@ -4,9 +4,9 @@ import threading
 import time
 
 from ciranda.environment import moves, revisions
-from ciranda.kernel import errors, failpoints, log, tasks
+from ciranda.kernel import clock, errors, failpoints, log, tasks
 from ciranda.kernel.database import Database, Transaction
-from ciranda.loop import changes, contents, deliver, restore, tell, wording
+from ciranda.loop import changes, contents, deliver, jobs, recheck, restore, tell, wording
 from ciranda.loop.changes import NOTHING, Change
 from ciranda.loop.places import Workshop
 from ciranda.release import manifest, releases
@@ -15,6 +15,7 @@ from ciranda.versions import repositories
 
 CALM, BUSY = 2.0, 0.1  # seconds between looks when nothing, or something, is under way
 EVERY = 30.0  # seconds between two looks at what the store may have lost
+JOBS = 1.0  # seconds between two looks at which jobs are due, but for the moment when the next one is
 
 
 class Loop:
@@ -26,6 +27,8 @@ class Loop:
         self._thread = threading.Thread(target=self._run, name="loop")
         self._waiter = places.database.waiter()
         self._said = ""
+        self._jobs = jobs.Sweep(places)
+        self._jobs_at = 0.0  # when they are looked at next, as time.monotonic() has it
 
     def start(self) -> None:
         """Begin to advance changes."""
@@ -42,10 +45,26 @@ class Loop:
             if time.monotonic() - swept > EVERY:
                 restore.sweep(self._places)
                 swept = time.monotonic()
+            due = self._jobs_due()
             moved, waiting = self.look()
             if not moved:
-                self._waiter.wait(BUSY if waiting else CALM)
+                self._waiter.wait(min(due, BUSY if waiting else CALM))
         self._waiter.close()
+
+    def _jobs_due(self) -> float:
+        """Queue the jobs that are due; returns the seconds until the next look."""
+        now = time.monotonic()
+        if now >= self._jobs_at:
+            self._jobs_at = now + JOBS
+            try:
+                next_us = self._jobs.look()
+            except (errors.CirandaError, OSError) as error:
+                self._complain(f"jobs: {error}")
+            else:
+                if next_us is not None:
+                    ahead = max(0.0, (next_us - clock.now_us()) / 1e6)
+                    self._jobs_at = min(self._jobs_at, now + ahead)
+        return max(0.0, self._jobs_at - time.monotonic())
 
     def look(self) -> tuple[bool, bool]:
         """Advance each unsettled change once: whether one moved, and whether one is left."""
@@ -178,7 +197,13 @@ def _deliver(change: Change, places: Workshop) -> bool:
         match act:
             case deliver.Enter(environment):
                 failpoints.failpoint("change.entering")
-                moved |= _enter(change, release, content, environment, database)
+                barred = recheck.barred(change, release, content, environment, places)
+                if barred is None:
+                    moved |= _enter(change, release, content, environment, database)
+                elif barred.waits:
+                    _compare_again(change, release, environment, barred, places)
+                else:
+                    moved |= _end(change, release, "failed", environment, content, places, why=barred.reason)
             case deliver.End(state, environment):
                 moved |= _end(change, release, state, environment, content, places)
     return moved
@@ -189,13 +214,22 @@ def _enter(
 ) -> bool:
     try:
         database.write(
-            lambda tx: moves.target(
-                tx, environment=environment, release=release, content=content, actor=change.actor
-            )
+            lambda tx: moves.target(tx, environment=environment, release=release, content=content, actor=change.actor)
         )
     except errors.NotYet:  # somebody held it in this very moment
         return False
     return True
+
+
+def _compare_again(
+    change: Change, release: releases.Release, environment: str, barred: recheck.Barred, places: Workshop
+) -> None:
+    """Have the checks that compare with what is live run again, and say so once for each release that is."""
+    teller = tell.Teller(places.lines, change.id)
+    said = f"{environment}:{barred.reason}"
+    if said not in teller.keys():  # noqa: SIM118 - no mapping
+        teller.say(wording.line(environment, "", barred.reason, width=_width(change)), key=said)
+    places.database.write(lambda tx: recheck.ask(tx, release))
 
 
 def _place(database: Database, release: releases.Release, name: str, after: str | None) -> deliver.Place:
@@ -239,10 +273,12 @@ def _end(
     environment: str,
     content: manifest.Manifest,
     places: Workshop,
+    *,
+    why: str = "",
 ) -> bool:
     reason = {
         "live": "",
-        "failed": f"{environment} could not be reached",
+        "failed": why or f"{environment} could not be reached",
         "overtaken": f"a newer release is in {environment}",
     }[state]
     teller = tell.Teller(places.lines, change.id)
@@ -253,6 +289,9 @@ def _end(
         teller.end(*(f"live  {url}" for url in urls), f"undo: ciranda rollback {environment}")
     elif state == "overtaken":
         teller.end(f"{release.name} goes no further: {reason}")
+    elif state == "failed" and why:
+        teller.say(wording.line(environment, "✗", why, width=_width(change)))
+        teller.end(f"{release.name} stops here; what runs in {environment} goes on")
     elif state == "failed":
         written = logs.find(places.home / "logs", change.project, environment)
         wrote = [f"what its instances wrote: {written[-1].parent}"] if written else []

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from ciranda.kernel import errors
@@ -55,16 +55,14 @@ class Cron:
         """A moment as the clocks of the schedule's zone show it."""
         return datetime.fromtimestamp(us // _SECOND, zone(self.zone)) + timedelta(microseconds=us % _SECOND)
 
-    def by(self, us: int, ready: str) -> int:
-        """The first moment from `us` on at which the clocks of the zone show `ready` ("07:00").
+    def until(self, us: int, ready: str) -> int:
+        """The last moment up to `us` at which the clocks of the zone showed `ready` ("07:00").
 
-        Where that hour does not exist on a day: when it would have ended.
+        On a day that does not have that hour it is as much later as the clocks were moved.
         """
         hour, minute = clock_time(ready)
         day = self.clock(us).date()
-        return next(
-            moment for ahead in range(3) if (moment := self._moment(day + timedelta(ahead), hour, minute)) >= us
-        )
+        return next(moment for back in range(3) if (moment := self._moment(day - timedelta(back), hour, minute)) <= us)
 
     def _moment(self, day: date, hour: int, minute: int) -> int:
         shown = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone(self.zone))
@@ -83,6 +81,7 @@ class Cron:
                 yield moment
 
 
+@lru_cache(maxsize=1024)
 def parse(text: str) -> Cron:
     """The schedule that a text says. Raises errors.Invalid with what is wrong with it."""
     import cronsim

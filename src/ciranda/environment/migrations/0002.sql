@@ -10,7 +10,8 @@ CREATE TABLE plan (
     release     TEXT, -- release.digest, NULL: everything goes
     body        TEXT NOT NULL,
     actor       TEXT NOT NULL,
-    created_us  BIGINT NOT NULL
+    created_us  BIGINT NOT NULL,
+    asked_us    BIGINT -- since when a release waits for approvals of it
 );
 CREATE INDEX plan_place ON plan (project, environment, created_us);
 

@@ -3,7 +3,8 @@
     python benchmarks/run.py [NAME …]
 
 A benchmark is a file of this folder that takes `--json`, prints one JSON object, and exits 1 when it missed a bound that it states.
-The summary is `benchmarks/.cache/summary.json`: by name, its figures, seconds, and whether its bounds held.
+The summary is `benchmarks/.cache/summary.json`: by name, its figures, seconds, and whether its bounds held. A run of all of them also
+writes `RESULTS.md` with its pictures (`report.py`).
 """
 
 import json
@@ -15,8 +16,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import report
+
 HERE = Path(__file__).resolve().parent
-TOOLS = {"run", "peers", "torture"}  # not benchmarks; `make torture` is a command of its own
+TOOLS = {"run", "peers", "report", "torture"}  # not benchmarks; `make torture` is a command of its own
 LONGEST = 3600  # seconds that one may take
 
 
@@ -26,6 +29,8 @@ def main() -> int:
     (HERE / ".cache").mkdir(exist_ok=True)
     summary = {"machine": machine(), "benchmarks": found}
     (HERE / ".cache" / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    if not sys.argv[1:]:
+        report.main()
     missed = [name for name, result in found.items() if not result["held"]]
     print(
         f"{len(found) - len(missed)} of {len(found)} held their bounds{': not ' + ', '.join(missed) if missed else ''}"

@@ -197,9 +197,10 @@ def _deliver(change: Change, places: Workshop) -> bool:
         match act:
             case deliver.Enter(environment):
                 failpoints.failpoint("change.entering")
+                seen = revisions.live(database, change.project, environment)
                 barred = recheck.barred(change, release, content, environment, places)
                 if barred is None:
-                    moved |= _enter(change, release, content, environment, database)
+                    moved |= _enter(change, release, content, environment, seen, database)
                 elif barred.waits:
                     _compare_again(change, release, environment, barred, places)
                 else:
@@ -210,13 +211,23 @@ def _deliver(change: Change, places: Workshop) -> bool:
 
 
 def _enter(
-    change: Change, release: releases.Release, content: manifest.Manifest, environment: str, database: Database
+    change: Change,
+    release: releases.Release,
+    content: manifest.Manifest,
+    environment: str,
+    seen: revisions.Revision | None,
+    database: Database,
 ) -> bool:
+    """Make the release the target; `seen` is what was live when its checks were asked about."""
+
+    def work(tx: Transaction) -> None:
+        if revisions.live(tx, change.project, environment) != seen:
+            raise errors.NotYet(f"{environment} runs something else now")
+        moves.target(tx, environment=environment, release=release, content=content, actor=change.actor)
+
     try:
-        database.write(
-            lambda tx: moves.target(tx, environment=environment, release=release, content=content, actor=change.actor)
-        )
-    except errors.NotYet:  # somebody held it in this very moment
+        database.write(work)
+    except errors.NotYet:  # in this very moment it was held, or what the checks compared with was replaced
         return False
     return True
 

@@ -33,6 +33,14 @@ def assets(places: Workshop, project: declaration.Project) -> Mapping[str, recor
     return {name: _version(places.store, name, asset, release) for name, asset in content.assets.items()}
 
 
+def running(places: Workshop, project: str, environment: str) -> Mapping[str, manifest.Asset]:
+    """The assets that an environment runs now, as its release names them; empty where nothing is live."""
+    revision = revisions.live(places.database, project, environment)
+    return (
+        {} if revision is None else restore.manifest(places, releases.by_id(places.database, revision.release)).assets
+    )
+
+
 def _version(store: Store, name: str, asset: manifest.Asset, release: releases.Release) -> records.Version:
     try:
         size = store.size(asset.digest)

@@ -202,6 +202,8 @@ class _Attempt:
     def _run(self) -> RunResult:
         try:
             prepared = self._wanted(self._prepared())
+            if not self._request.only:
+                prepare.hold_programs(self._request, prepared.found)
             last = runs.last(self._parts.database, self._request.project.name)
             self._report(
                 reports.Started(

@@ -1,6 +1,7 @@
 """The Python environment of a project, built from its lock with uv and kept by its digest (ARCHITECTURE.md §8)."""
 
 import fcntl
+import importlib.util
 import json
 import os
 import platform
@@ -105,6 +106,16 @@ def folders(python: Path) -> tuple[Path, ...]:
     if python == Path(sys.executable):
         found.add(Path(digest.__file__).parents[2])
     return tuple(sorted(path for path in found if path.exists() and path != Path("/")))
+
+
+def importable(interpreter: Interpreter, name: str) -> bool:
+    """Whether a module of this first name is Python's own or installed; nothing is imported."""
+    if name in sys.stdlib_module_names:
+        return True
+    folders = interpreter.python.parent.parent.glob("lib/python*/site-packages")
+    if interpreter.python == Path(sys.executable):
+        return importlib.util.find_spec(name) is not None
+    return any((folder / name).is_dir() or any(folder.glob(f"{name}.*")) for folder in folders)
 
 
 def own() -> Interpreter:

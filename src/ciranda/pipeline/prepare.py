@@ -12,7 +12,7 @@ from ciranda.pipeline import codec, fingerprint, graph, interpreters, modules, r
 from ciranda.pipeline.key import Surroundings
 from ciranda.pipeline.records import Description, Version
 from ciranda.pipeline.request import Parts, Request
-from ciranda.project import against, problems
+from ciranda.project import against, problems, programs
 from ciranda.project.declaration import Project, Source
 
 sql = statements.load("ciranda.pipeline")
@@ -122,6 +122,24 @@ def prepare(request: Request, parts: Parts, found: Found, describe: Callable[[],
     prepared = Prepared(found, description, built, versions, prints, around)
     survey.keep(parts.database)
     return prepared
+
+
+def hold_programs(request: Request, found: Found) -> None:
+    """Refuse services that name what neither the tree nor the interpreter has. Raises errors.Invalid.
+
+    Only for what is to run: a base that passed before its services were looked at must not keep the mending change out.
+    """
+    project, interpreter = request.project, found.interpreter
+    declared = project.path.read_text() if project.path is not None and project.path.exists() else ""
+    problems.refuse(
+        programs.missing(
+            project,
+            found.survey.paths,
+            lambda path: (request.tree.path / path).read_text(),
+            lambda name: interpreters.importable(interpreter, name),
+            declared,
+        )
+    )
 
 
 def _description(

@@ -214,3 +214,39 @@ def test_what_is_left_out_of_the_files() -> None:
 def test_the_files_of_a_source(pattern: str, found: list[str]) -> None:
     paths = ["data/b.csv", "data/a.csv", "data/old/c.csv", "data/x.txt", "database.csv2"]
     assert fingerprint.matching(paths, pattern) == found
+
+
+SCHEMA = "\nfrom schemas import Flight\n\ncheck(flights, schema=Flight)\n"
+SCHEMAS = "class Flight:\n    far = 1\n"
+
+
+def with_schema(pipeline: str, schemas: str = SCHEMAS, *, declared: bool = True) -> dict[str, str]:
+    """The fingerprints of the pipeline above with a schema check of `flights` from a module of its own."""
+    line = next(number for number, text in enumerate(pipeline.splitlines(), 1) if "schema=Flight" in text)
+    function = f"pipeline:{'<schema>' if declared else ''}flights_schema"
+    check = records.Check("flights_schema", "flights", function, "pipeline.py", line, (), {})
+    described = build.description(
+        STEPS, [*CHECKS, check], {**MODULES, "pipeline.py": ("features.py", "schemas.py"), "schemas.py": ()}
+    )
+    texts = {"pipeline.py": pipeline, "features.py": FEATURES, "schemas.py": schemas}
+    found = fingerprint.Fingerprints(
+        described, {path: module(text) for path, text in texts.items()}, (), (), lambda _: ""
+    )
+    return {node.name: found.of(node).fingerprint for node in (*described.steps, *described.checks)}
+
+
+def test_a_schema_that_is_edited_in_its_own_module_changes_its_check() -> None:
+    before, after = with_schema(PIPELINE + SCHEMA), with_schema(PIPELINE + SCHEMA, SCHEMAS.replace("1", "2"))
+    assert before["flights_schema"] != after["flights_schema"]
+
+
+def test_the_step_that_a_schema_tests_is_not_called_by_it() -> None:
+    before = with_schema(PIPELINE + SCHEMA)
+    after = with_schema(edited("features.hour(row) for", "features.hour(row + 1) for") + SCHEMA)
+    assert {name for name in before if before[name] != after[name]} == {"flights"}
+
+
+def test_a_statement_that_only_looks_like_a_schema_counts_as_a_call() -> None:
+    before = with_schema(PIPELINE + SCHEMA, declared=False)
+    after = with_schema(edited("features.hour(row) for", "features.hour(row + 1) for") + SCHEMA, declared=False)
+    assert {name for name in before if before[name] != after[name]} == {*EVERY, "flights_schema"}

@@ -145,3 +145,32 @@ FROM run WHERE project = :project AND number < :before ORDER BY number DESC LIMI
 -- name: parts_of_run
 -- What the keys of a run's steps were made of.
 SELECT s.step, r.parts FROM run_step s JOIN result r ON r.key = s.key WHERE s.run = :run;
+
+-- name: parts_of_key
+-- What a key was made of, whoever made it.
+SELECT parts FROM result WHERE key = :key LIMIT 1;
+
+-- name: results_of_project
+-- What every step of a project has made, oldest first: what was made of which version.
+SELECT asset, key, trust, version, parts, seconds, run, made_us FROM result WHERE project = :project ORDER BY made_us, key, trust;
+
+-- name: result_of_key
+SELECT asset, key, trust, version, parts, seconds, run, made_us FROM result WHERE key = :key ORDER BY made_us, trust;
+
+-- name: seen_in
+-- The runs that have a version of an asset, the first one first.
+SELECT run.id, run_step.version FROM run_step JOIN run ON run.id = run_step.run
+WHERE run_step.digest = :digest AND run_step.step = :step AND run.project = :project ORDER BY run.number LIMIT 1;
+
+-- name: versions_by_prefix
+-- Versions of an asset whose digest begins so; two are enough to see that it is not one.
+SELECT run_step.digest, MAX(run.number) AS number FROM run_step JOIN run ON run.id = run_step.run
+WHERE run_step.step = :step AND run.project = :project AND run_step.digest LIKE :prefix
+GROUP BY run_step.digest ORDER BY 2 DESC LIMIT 2;
+
+-- name: profile
+SELECT object FROM profile WHERE version = :version AND private = :private;
+
+-- name: keep_profile
+INSERT INTO profile (version, private, object) VALUES (:version, :private, :object)
+ON CONFLICT (version, private) DO UPDATE SET object = :object;

@@ -1,6 +1,7 @@
 """From `git push` to production and back, with the installed command line, the real git and real services."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -195,3 +196,54 @@ def test_a_step_that_reads_the_home_fails_where_it_is_confined(up: Server, confi
     pushed.succeeds()
     toy.edit("pipeline.py", "2 * int", "3 * int")
     assert "unconfined" in toy.ciranda("run").succeeds().out
+
+
+COMPARED = """
+    from ciranda import check, live, model
+
+    @model
+    def score(numbers: str) -> dict:
+        return {"mean": float(numbers)}
+
+    @check(score, at_least=0)
+    def not_worse(score, now=live("score")):
+        return score["mean"] - (now["mean"] if now else 0.0)
+"""
+
+
+def test_what_is_compared_with_live_is_compared_again_when_live_has_moved(up: Server) -> None:
+    more = '[environments.test]\n[environments.prod]\nafter = "test"\n'
+    toy = up.project("moved", pipeline=COMPARED, files={"data/numbers.txt": "5"}, more=more)
+    up.push(toy).succeeds()
+    toy.write({"data/numbers.txt": "7"})
+    toy.commit("seven")
+    up.push(toy).succeeds()
+    toy.ciranda("rollback", "prod").succeeds()
+
+    def held_at(value: int) -> tuple[Any, str]:
+        """Push a score that is judged against what is live now, and waits before prod."""
+        toy.write({"data/numbers.txt": str(value)})
+        toy.commit(f"{value}")
+        client = toy.start("git", "push", "ciranda", "main")
+        assert client.stdout is not None
+        said = ""
+        while "waits for" not in said:
+            said += (line := client.stdout.readline())
+            assert line, said
+        return client, said
+
+    client, _ = held_at(6)  # better than r1, which is live
+    toy.ciranda("rollback", "prod", "--to", "r2").succeeds()
+    toy.ciranda("hold", "prod", "--release").succeeds()
+    rest, _ = client.communicate(timeout=60)
+    assert "r2 is live now: checks that compare with it run again" in rest
+    assert "prod      ✗ score: not_worse failed, compared with r2, live now" in rest
+    assert "r3 stops here; what runs in prod goes on" in rest
+
+    toy.ciranda("hold", "prod").succeeds()
+    client, _ = held_at(8)
+    toy.ciranda("rollback", "prod", "--to", "r1").succeeds()
+    toy.ciranda("hold", "prod", "--release").succeeds()
+    rest, _ = client.communicate(timeout=60)
+    assert "r1 is live now" in rest
+    assert "prod      ✓ live" in rest

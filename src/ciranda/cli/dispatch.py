@@ -18,7 +18,7 @@ VERBS: dict[str, dict[str, str]] = {
         "run": "run the pipeline and its checks, only what changed",
         "show": "show what there is: assets, runs, rows, evidence",
         "explain": "say why a step runs again",
-        "logs": "print or follow what the steps of a run wrote",
+        "logs": "print or follow what a run or a service wrote",
     },
     "deploy": {
         "status": "the one screen that tells the state of the loop",
@@ -26,11 +26,13 @@ VERBS: dict[str, dict[str, str]] = {
         "rollback": "go back to an older release, and hold",
         "hold": "let no new release into an environment, or let them in again",
         "scale": "set how many instances of a service run",
+        "job": "what an environment makes anew: list, run, retry, show",
         "wait": "wait until a release is live somewhere",
     },
     "server": {
         "up": "start the server of a home",
         "down": "stop it",
+        "open": "open the page in a browser, signed in",
         "demo": "play the whole loop on real flights",
     },
 }

@@ -1,1 +1,1 @@
-"""FACE     HTTP: the API and Git."""
+"""FACE     HTTP: the pages, the API and Git."""

@@ -1,16 +1,29 @@
-"""The ASGI application of control: the API and Git behind one check of host and origin."""
+"""The ASGI application of control: the pages, the API and Git behind one check of host and origin."""
 
 from pathlib import Path
 
 from litestar import Litestar, asgi
+from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from ciranda.web import api, authority, git
+from ciranda.web.pages import handlers as page_handlers
 from ciranda.web.port import Control, Rooms
 
 
-def build(control: Control, rooms: Rooms, *, port: int, lines: Path, windows: Path) -> Litestar:
-    """`port` is where it listens; `lines` the folder of the changes' lines; `windows` a private folder for the hooks of pushes."""
+def build(
+    control: Control,
+    rooms: Rooms,
+    *,
+    port: int,
+    lines: Path,
+    windows: Path,
+    pages: page_handlers.Pages | None = None,
+) -> Litestar:
+    """`port` is where it listens; `lines` the folder of the changes' lines; `windows` a private folder for the hooks of pushes.
+
+    Without `pages` there are the API and Git alone.
+    """
     server = git.Git(control, rooms, windows)
 
     @asgi("/git", is_mount=True, copy_scope=True)
@@ -29,9 +42,9 @@ def build(control: Control, rooms: Rooms, *, port: int, lines: Path, windows: Pa
         return guard
 
     return Litestar(
-        [git_mount, *api.Api(control, rooms, lines).handlers()],
+        [git_mount, *api.Api(control, rooms, lines).handlers(), *(pages.handlers() if pages else ())],
         middleware=[guarded],
-        exception_handlers=api.HANDLERS,
+        exception_handlers=api.HANDLERS | ({HTTPException: pages.unknown} if pages else {}),
         openapi_config=None,
         request_max_body_size=api.LARGEST,
         logging_config=None,

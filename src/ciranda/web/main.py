@@ -11,8 +11,10 @@ from collections.abc import Sequence
 
 from ciranda.app import control
 from ciranda.app import home as homes
+from ciranda.app.views.pages import traffic
 from ciranda.kernel import errors, log
 from ciranda.web import serving
+from ciranda.web.pages import site
 
 LISTENER = "CIRANDA_LISTEN_FD"
 
@@ -30,7 +32,8 @@ def main(arguments: Sequence[str]) -> int:
             acts = control.Control(home)
             acts.start()
             try:
-                serving.serve(acts, home, listener)
+                seen = traffic.Traffic(home.state / "counters")
+                serving.serve(acts, site.Site(home, acts.database, acts.store, seen), listener)
             finally:
                 acts.stop()
     except errors.CirandaError as error:

@@ -4,27 +4,30 @@ import socket
 
 import uvicorn
 
-from ciranda.app import home as homes
 from ciranda.versions import repositories
 from ciranda.web import application, local
+from ciranda.web.pages import handlers, site
 from ciranda.web.port import Control, Rooms
 
 GRACE = 1  # seconds for requests under way when control is asked to stop; a window that is cut off loses nothing but its view
 
 
-def serve(acts: Control, home: homes.Home, listener: socket.socket) -> None:
-    """Answer on the listener and on the `control` socket until a signal ends it."""
+def serve(acts: Control, looked_at: site.Site, listener: socket.socket) -> None:
+    """Answer on the listener and on the `control` socket until a signal ends it; `looked_at` is what the pages show."""
+    home, port = looked_at.home, listener.getsockname()[1]
     repositories.sweep(home.repositories)
     rooms = Rooms()
+    pages = handlers.Pages(looked_at, rooms, port=port)
     windows = local.LocalServer(
         home.sockets / "control", {"push": acts.record_push, "ping": lambda _request: {"ok": True}}
     )
     try:
-        app = application.build(
-            acts, rooms, port=listener.getsockname()[1], lines=home.lines, windows=home.state / "windows"
-        )
+        looked_at.traffic.start()
+        app = application.build(acts, rooms, port=port, lines=home.lines, windows=home.state / "windows", pages=pages)
         server(app).run(sockets=[listener])
     finally:
+        pages.hub.close()
+        looked_at.traffic.stop()
         windows.close()
         rooms.close()
 

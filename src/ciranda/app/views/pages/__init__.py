@@ -1,0 +1,1 @@
+"""What the pages show: views over several rooms, as frozen records."""

@@ -1,0 +1,188 @@
+"""What each page shows, by its path: one function a page, over the views. They block, and run in the threads of the rooms."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ciranda.app import home as homes
+from ciranda.app.views import status
+from ciranda.app.views.pages import changes, environments, loop, releases, runs, services, traffic
+from ciranda.kernel import errors
+from ciranda.kernel.database import Database
+from ciranda.kernel.store import Store
+from ciranda.loop import changes as ledger_changes
+from ciranda.pipeline import runs as ledger_runs
+from ciranda.release import releases as ledger_releases
+from ciranda.web.pages import charts
+from ciranda.web.pages.rendering import Page
+
+MOST = 50  # rows of a list on one page
+NEWEST = 1 << 62  # a number that none reaches
+LIVE = 2  # seconds between looks of a page that shows rates
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the pages look at."""
+
+    home: homes.Home
+    database: Database
+    store: Store
+    traffic: traffic.Traffic
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request names: the parts of its path, and its query."""
+
+    path: Mapping[str, Any]
+    query: Mapping[str, str]
+
+    @property
+    def project(self) -> str:
+        return str(self.path["project"])
+
+    @property
+    def before(self) -> int:
+        """The number below which a list begins."""
+        text = self.query.get("before", "")
+        return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else NEWEST
+
+
+def front(site: Site, _asked: Asked) -> Page:
+    """Every project."""
+    found = loop.gather(site.home, site.database, site.traffic)
+    return Page("front", "Projects", {"front": found}, every=LIVE, said=_said(found))
+
+
+def project(site: Site, asked: Asked) -> Page:
+    """One project."""
+    found = loop.gather(site.home, site.database, site.traffic, asked.project)
+    given = {"front": found, "told": found.loops[0]}
+    return Page("project", asked.project, given, asked.project, every=LIVE, said=_said(found))
+
+
+def change_list(site: Site, asked: Asked) -> Page:
+    """The changes of a project."""
+    _known(site, asked.project)
+    rows, more = _paged(ledger_changes.page(site.database, asked.project, asked.before, MOST + 1))
+    return Page("changes", f"Changes of {asked.project}", {"changes": rows, "more": more}, asked.project)
+
+
+def change(site: Site, asked: Asked) -> Page:
+    """One change."""
+    told = changes.gather(site.database, site.store, site.home.lines, asked.project, asked.path["number"])
+    known = told.change
+    title = f"Change {known.number} of {asked.project}"
+    said = f"change {known.number}: {known.state}"
+    follows = "" if known.ended_us is not None else known.id
+    return Page("change", title, {"told": told}, asked.project, change=follows, said=said)
+
+
+def run_list(site: Site, asked: Asked) -> Page:
+    """The runs of a project."""
+    _known(site, asked.project, ran=True)
+    rows, more = _paged(ledger_runs.page(site.database, asked.project, asked.before, MOST + 1))
+    return Page("runs", f"Runs of {asked.project}", {"runs": rows, "more": more}, asked.project)
+
+
+def run(site: Site, asked: Asked) -> Page:
+    """One run."""
+    told = runs.gather(site.database, site.home.runs, asked.project, asked.path["number"])
+    said = f"{told.run.name}: {told.run.state}"
+    return Page("run", f"{told.run.name} of {asked.project}", {"told": told}, asked.project, said=said)
+
+
+def run_log(site: Site, asked: Asked) -> Page:
+    """What the steps of a run wrote."""
+    told = runs.log(site.database, site.home.runs, asked.project, asked.path["number"])
+    return Page("log", f"Log of {told.run.name} of {asked.project}", {"told": told}, asked.project)
+
+
+def release_list(site: Site, asked: Asked) -> Page:
+    """The releases of a project."""
+    _known(site, asked.project)
+    rows, more = _paged(ledger_releases.page(site.database, asked.project, asked.before, MOST + 1))
+    return Page("releases", f"Releases of {asked.project}", {"releases": rows, "more": more}, asked.project)
+
+
+def release(site: Site, asked: Asked) -> Page:
+    """One release."""
+    told = releases.gather(site.database, site.store, asked.project, asked.path["release"])
+    return Page("release", f"{told.release.name} of {asked.project}", {"told": told}, asked.project)
+
+
+def difference(site: Site, asked: Asked) -> Page:
+    """What lies between two releases."""
+    told = releases.difference(site.database, site.store, asked.project, asked.path["now"], asked.path["then"])
+    title = f"{told.now.name} to {told.then.name} of {asked.project}"
+    return Page("difference", title, {"told": told}, asked.project)
+
+
+def environment(site: Site, asked: Asked) -> Page:
+    """One environment."""
+    name = str(asked.path["environment"])
+    told = environments.gather(
+        site.home, site.database, site.store, site.traffic, asked.project, name, before=asked.before, most=MOST + 1
+    )
+    past, more = _paged(list(told.past))
+    given = {"told": told, "past": past, "more": more.revision.number if more else None}
+    live = f"{name}: {told.state.live.release} is live" if told.state.live else f"{name}: nothing is live"
+    return Page("environment", f"{name} of {asked.project}", given, asked.project, every=LIVE, said=live)
+
+
+def service(site: Site, asked: Asked) -> Page:
+    """One service in one environment."""
+    name = str(asked.path["service"])
+    told = services.gather(
+        site.home, site.database, site.traffic, asked.project, name, asked.query.get("environment") or None
+    )
+    given = {"told": told, "name": name, "chart": charts.draw(told.course)}
+    return Page("service", f"{name} in {told.environment} of {asked.project}", given, asked.project, every=LIVE)
+
+
+View = Callable[[Site, Asked], Page]
+ROUTES: Mapping[str, View] = {
+    "/": front,
+    "/{project:str}": project,
+    "/{project:str}/changes": change_list,
+    "/{project:str}/changes/{number:int}": change,
+    "/{project:str}/runs": run_list,
+    "/{project:str}/runs/{number:int}": run,
+    "/{project:str}/runs/{number:int}/log": run_log,
+    "/{project:str}/releases": release_list,
+    "/{project:str}/releases/{release:str}": release,
+    "/{project:str}/diff/{now:str}/{then:str}": difference,
+    "/{project:str}/environments/{environment:str}": environment,
+    "/{project:str}/services/{service:str}": service,
+}
+
+
+def _paged(rows: list[Any]) -> tuple[list[Any], Any]:
+    """The rows of one page, and the last of them if there are more."""
+    return rows[:MOST], rows[MOST - 1] if len(rows) > MOST else None
+
+
+def _known(site: Site, name: str, *, ran: bool = False) -> None:
+    """Raises errors.NotFound for a project that was never pushed here (nor, if `ran`, has run here)."""
+    if ledger_changes.project(site.database, name) is None and not (
+        ran and ledger_runs.history(site.database, name, 1)
+    ):
+        raise errors.NotFound(f"there is no project {name} in this home", hint="what there is: ciranda status")
+
+
+def _said(found: loop.Front) -> str:
+    """The state of the loop in a sentence."""
+    told = []
+    for one in found.loops:
+        parts = [f"{place.name} {_place(place)}" for place in one.project.environments]
+        parts += list(one.project.waiting)
+        told.append(f"{one.project.name}: {', '.join(parts) or 'nothing is delivered yet'}")
+    return ". ".join(told)
+
+
+def _place(place: status.Environment) -> str:
+    live = place.live.release if place.live else "empty"
+    going = f", {place.target.release} on its way" if place.target else ""
+    failed = f", {place.failed.release} failed" if place.failed else ""
+    return f"{live}{going}{failed}{', held' if place.held else ''}"

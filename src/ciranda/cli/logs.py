@@ -1,7 +1,8 @@
-"""`ciranda logs`: print or follow what the steps of a run wrote."""
+"""`ciranda logs`: print or follow what the steps of a run, or the instances of a service, wrote."""
 
 import argparse
 import json
+import re
 import sys
 import time
 from datetime import datetime
@@ -9,25 +10,44 @@ from pathlib import Path
 from typing import Any
 
 from ciranda.app import local, looking
-from ciranda.cli import words
+from ciranda.cli import service_logs, words
 from ciranda.kernel import errors, lines
 from ciranda.pipeline import runs
 from ciranda.project import names
 
-EXAMPLE = "  ciranda logs\n  ciranda logs run-7 --step price\n  ciranda logs -f"
+EXAMPLE = "  ciranda logs run-7 --step price\n  ciranda logs -f\n  ciranda logs delays -e prod -f"
+RUN = re.compile(r"run-\d+|\d+")
+OF_SERVICES = ("environment", "release", "instance")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the verb."""
-    parser.add_argument("run", nargs="?", metavar="run-N", help="the run (default: the last one)")
+    parser.add_argument(
+        "what", nargs="?", metavar="run-N|SERVICE", help="a run (default: the last one), or a service of the project"
+    )
     parser.add_argument("--step", metavar="NAME", help="only this step or check")
-    parser.add_argument("-f", "--follow", action="store_true", help="go on until the run ends")
+    parser.add_argument("-e", "--environment", metavar="NAME", help="of services: only in this environment")
+    parser.add_argument(
+        "--release", metavar="RELEASE", help="of services: only instances of this release, ended ones too"
+    )
+    parser.add_argument("--instance", metavar="ID", help="of services: only the instance whose name ends so")
+    parser.add_argument(
+        "-n",
+        "--lines",
+        type=int,
+        default=100,
+        metavar="COUNT",
+        help="of services: the last lines of each instance (100)",
+    )
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until the run ends, or until Ctrl-C")
 
 
 def main(given: argparse.Namespace) -> int:
     """Print lines; with --json one object a line."""
     with local.opened(given.home, Path.cwd(), create=False) as here:
-        found = looking.run(here.database, here.project.name, given.run)
+        if _services(given):
+            return service_logs.main(here, given)
+        found = looking.run(here.database, here.project.name, given.what)
 
         def ended() -> bool:
             now = runs.get(here.database, found.project, found.number)
@@ -47,6 +67,19 @@ def main(given: argparse.Namespace) -> int:
             why = f"; why it failed: ciranda show {found.name}" if failed else ""
             sys.stderr.write(f"{found.name} wrote nothing{f' in {given.step}' if given.step else ''}{why}\n")
     return 0
+
+
+def _services(given: argparse.Namespace) -> bool:
+    """Whether what services wrote is asked for. Raises errors.Usage for a question that is neither."""
+    if given.lines < 0:
+        raise errors.Usage("--lines is a number from 0", hint="ciranda logs --help")
+    run = given.what is not None and RUN.fullmatch(given.what) is not None
+    asked = [name for name in OF_SERVICES if getattr(given, name) is not None]
+    if asked and (run or given.step):
+        raise errors.Usage(f"--{asked[0]} is of services, and a run has steps", hint="ciranda logs --help")
+    if given.step and given.what is not None and not run:
+        raise errors.Usage(f"--step is of runs, and {given.what} is not one", hint="ciranda logs run-7 --step price")
+    return bool(asked) or (given.what is not None and not run)
 
 
 def _print(given: argparse.Namespace, record: dict[str, Any]) -> None:

@@ -16,6 +16,28 @@ class Line:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Whose log it is, as its path says."""
+
+    environment: str
+    service: str
+    release: str  # "r42"
+    instance: str
+
+    @property
+    def short(self) -> str:
+        """What tells it from the other instances of its release."""
+        return self.instance.rpartition("-")[2]
+
+
+def writer(log: Path) -> Writer:
+    """Whose log lies at a path that `path` gave."""
+    environment, service, instance = log.parts[-3], log.parts[-2], log.stem
+    release = instance.removeprefix(f"{environment}-{service}-").rpartition("-")[0]
+    return Writer(environment, service, release, instance)
+
+
 def path(logs: Path, project: str, environment: str, service: str, instance: str) -> Path:
     """Where an instance's output goes."""
     return logs / "instances" / project / environment / service / f"{instance}.log"
@@ -25,6 +47,12 @@ def find(logs: Path, project: str, environment: str, service: str | None = None)
     """The logs of the instances of an environment, or of one of its services; the last written is the last."""
     folder = logs / "instances" / project / environment
     return sorted(folder.glob(f"{service or '*'}/*.log"), key=lambda found: (found.stat().st_mtime_ns, found.name))
+
+
+def everywhere(logs: Path, project: str) -> list[Path]:
+    """The logs of every instance of a project; the last written is the last."""
+    folder = logs / "instances" / project
+    return sorted(folder.glob("*/*/*.log"), key=lambda found: (found.stat().st_mtime_ns, found.name))
 
 
 def tail(log: Path, lines: int) -> list[Line]:

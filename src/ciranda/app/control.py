@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from ciranda.access import tokens
+from ciranda.app import applying
 from ciranda.app import home as homes
 from ciranda.app.views import metrics, plan, status
-from ciranda.environment import holds, memory, moves, observe, reconcile, revisions, specs
+from ciranda.environment import holds, memory, moves, observe, plans, reconcile, revisions, specs
+from ciranda.environment.jobs import Run as JobRun
 from ciranda.kernel import database, errors, log, store
-from ciranda.loop import advance, changes, places, receive
+from ciranda.loop import advance, changes, jobs, places, receive
 from ciranda.pipeline import interpreters
 from ciranda.release import releases
 from ciranda.service import supervisor
@@ -87,9 +89,7 @@ class Control:
         if release:
             changed = self.database.write(lambda tx: holds.let_go(tx, project, environment, actor=actor))
         else:
-            changed = self.database.write(
-                lambda tx: holds.hold(tx, project, environment, reason=reason, actor=actor)
-            )
+            changed = self.database.write(lambda tx: holds.hold(tx, project, environment, reason=reason, actor=actor))
         return {"project": project, "environment": environment, "held": not release, "changed": changed}
 
     def scale(self, project: str, environment: str, *, service: str, instances: int, actor: str) -> dict[str, Any]:
@@ -98,6 +98,37 @@ class Control:
             lambda tx: moves.scale(tx, project, environment, service=service, count=instances, actor=actor)
         )
         return {"to": self._revision(made)}
+
+    def job_run(self, project: str, environment: str, job: str, *, actor: str) -> dict[str, Any]:
+        """Queue a job of what is live in an environment. Raises errors.NotFound, errors.Refused."""
+        return self._queued(jobs.by_hand(self._workshop(), project, environment, job, actor=actor), 0)
+
+    def job_retry(self, project: str, environment: str, job: str, *, actor: str) -> dict[str, Any]:
+        """Queue the last run of a job again, which failed. Raises errors.NotFound, errors.Refused."""
+        return self._queued(*jobs.retry(self._workshop(), project, environment, job, actor=actor))
+
+    def _queued(self, run: JobRun, offset: int) -> dict[str, Any]:
+        """`offset`: where in the file of its lines this try begins."""
+        return {
+            "id": run.id, "project": run.project, "environment": run.environment, "job": run.job, "state": run.state,
+            "attempt": run.attempt, "due_us": run.due_us, "offset": offset,
+        }  # fmt: skip
+
+    def refresh(self, project: str, *, actor: str) -> dict[str, Any]:
+        """Look at a project's references; what is new becomes a change. Raises errors.NotFound, errors.Refused."""
+        return {"project": project, "id": refresh.ask(self._workshop(), project, actor=actor)}
+
+    def lacking(self, digests: Sequence[str]) -> list[str]:
+        """Which of these objects the store does not have."""
+        return [name for name in digests if not self.store.has(name)]
+
+    def incoming(self) -> AbstractContextManager[store.Incoming]:
+        """An object that comes piece by piece. Raises errors.StorageFull."""
+        return self.store.incoming()
+
+    def pieces(self, digest: str) -> tuple[int, Iterator[bytes]]:
+        """The size and the bytes of an object. Raises errors.NotFound."""
+        return self.store.size(digest), self.store.pieces(digest)
 
     def status(self, project: str | None) -> dict[str, Any]:
         """The state of the loop, of one project or of all. Raises errors.NotFound."""
@@ -113,7 +144,33 @@ class Control:
 
     def plan(self, project: str, environment: str, release: str | None) -> dict[str, Any]:
         """What a release (the newest one when none is named) would change. Raises errors.NotFound."""
-        return plan.gather(self.database, self.store, project, environment, release).document()
+        return plan.gather(
+            self.database, self.store, project, environment, release, folder=self.home.repositories
+        ).document()
+
+    def apply(self, plan: str, *, actor: str) -> dict[str, Any]:
+        """Do what a plan says. Raises errors.NotFound, errors.Stale, errors.Refused."""
+        return self._planned(*applying.apply(self.database, self.store, plan, actor=actor))
+
+    def approve(self, plan: str, *, actor: str) -> dict[str, Any]:
+        """Approve a plan. Raises errors.NotFound, errors.Stale, errors.Refused."""
+        made, new = applying.approve(self.database, self.store, plan, actor=actor)
+        by = [one.actor for one in plans.approvals(self.database, made.digest)]
+        return {
+            "plan": made.digest, "project": made.project, "environment": made.environment, "new": new, "by": by,
+            "needed": made.needed,
+        }  # fmt: skip
+
+    def promote(self, project: str, environment: str, *, release: str, actor: str) -> dict[str, Any]:
+        """Make the plan of a release and apply it. Raises errors.NotFound, errors.Refused."""
+        return self._planned(*applying.promote(self.database, self.store, project, environment, release, actor=actor))
+
+    def destroy(self, project: str, environment: str, *, plan: str, actor: str) -> dict[str, Any]:
+        """Take everything out of an environment. Raises errors.NotFound, errors.Stale, errors.Refused."""
+        return self._planned(*applying.destroy(self.database, self.store, project, environment, name=plan, actor=actor))
+
+    def _planned(self, made: plans.Plan, target: revisions.Revision) -> dict[str, Any]:
+        return {"plan": made.digest, "changed": not made.empty, "to": self._revision(target)}
 
     def _revision(self, revision: revisions.Revision) -> dict[str, Any]:
         release = releases.by_id(self.database, revision.release)

@@ -13,6 +13,7 @@ from ciranda.release import manifest
 
 sql = statements.load("ciranda.environment", "jobs.sql")
 
+_UTC = cron.Cron("", "* * * * *", "UTC")  # the clock of what has no schedule
 State = Literal["waiting", "running", "passed", "failed", "skipped"]
 Cause = Literal["schedule", "caught up", "by hand"]
 
@@ -92,8 +93,8 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A job as people see it. `next_at` is `next_us` on the clock of its schedule; `late_us` the occurrence whose output
-    is not there though it should be."""
+    """A job as people see it. `next_at` and `now_at` are on the clock of its schedule ("2026-11-23 05:00 -03"), `last_days` the
+    midnights on it since the last run ended; `late_us` is the occurrence whose output is not there though it should be."""
 
     environment: str
     name: str
@@ -103,9 +104,16 @@ class Listed:
     ready_by: str | None
     next_us: int | None
     next_at: str
+    now_at: str
     active: Run | None
     last: Run | None
+    last_days: int
     late_us: int | None
+
+    @property
+    def stirs(self) -> bool:
+        """Whether there is anything to say of it: it has a schedule here, or it ran."""
+        return self.schedule is not None or self.active is not None or self.last is not None
 
 
 def places(database: Database | Transaction) -> list[Place]:
@@ -261,8 +269,10 @@ def listing(database: Database, project: str, environment: str = "", *, now_us: 
     for one in known(database, project, environment):
         key = (one.project, one.environment, one.name)
         row = database.one(sql.last_ended_job_run, project=project, environment=one.environment, job=one.name)
-        schedule = one.schedule
+        schedule, last = one.schedule, None if row is None else Run(**row)
+        shown = schedule or _UTC
         next_us = None if schedule is None else schedule.after(now_us)
+        ended_us = now_us if last is None or last.ended_us is None else last.ended_us
         found.append(
             Listed(
                 environment=one.environment,
@@ -272,9 +282,11 @@ def listing(database: Database, project: str, environment: str = "", *, now_us: 
                 schedule=one.job.schedule if schedule is not None else None,
                 ready_by=one.job.ready_by if schedule is not None else None,
                 next_us=next_us,
-                next_at="" if schedule is None or next_us is None else f"{schedule.clock(next_us):%Y-%m-%d %H:%M %Z}",
+                next_at="" if next_us is None else shown.said(next_us),
+                now_at=shown.said(now_us),
                 active=running.get(key),
-                last=None if row is None else Run(**row),
+                last=last,
+                last_days=(shown.clock(now_us).date() - shown.clock(ended_us).date()).days,
                 late_us=overdue(one, before.get(key, (None, None))[1], now_us),
             )
         )

@@ -6,7 +6,7 @@ import time
 from ciranda.environment import moves, revisions
 from ciranda.kernel import clock, errors, failpoints, log, tasks
 from ciranda.kernel.database import Database, Transaction
-from ciranda.loop import changes, contents, deliver, jobs, recheck, restore, tell, wording
+from ciranda.loop import changes, contents, deliver, jobs, pins, recheck, refresh, restore, tell, wording
 from ciranda.loop.changes import NOTHING, Change
 from ciranda.loop.places import Workshop
 from ciranda.release import manifest, releases
@@ -15,7 +15,7 @@ from ciranda.versions import repositories
 
 CALM, BUSY = 2.0, 0.1  # seconds between looks when nothing, or something, is under way
 EVERY = 30.0  # seconds between two looks at what the store may have lost
-JOBS = 1.0  # seconds between two looks at which jobs are due, but for the moment when the next one is
+JOBS = 0.5  # seconds between two looks at which jobs are due, but for the moment when the next one is
 
 
 class Loop:
@@ -28,6 +28,7 @@ class Loop:
         self._waiter = places.database.waiter()
         self._said = ""
         self._jobs = jobs.Sweep(places)
+        self._sources = refresh.Sweep(places)
         self._jobs_at = 0.0  # when they are looked at next, as time.monotonic() has it
 
     def start(self) -> None:
@@ -44,6 +45,7 @@ class Loop:
         while not self._stopping.is_set():
             if time.monotonic() - swept > EVERY:
                 restore.sweep(self._places)
+                self._sources.look()
                 swept = time.monotonic()
             due = self._jobs_due()
             moved, waiting = self.look()
@@ -115,7 +117,8 @@ def refuse(change: Change, places: Workshop, reason: str) -> bool:
     ):  # before the state, after which nobody looks any more: a window must not wait for what nobody says
         branch = change.ref.removeprefix("refs/heads/")
         at = "as it was" if change.base == NOTHING else f"at {change.base[:7]}"
-        teller.settle("ng", [f"{branch} stays {at}: {reason}"], reason=reason)
+        what = "the data stays as it was" if change.kind == "data" else f"{branch} stays {at}"
+        teller.settle("ng", [f"{what}: {reason}"], reason=reason)
     return places.database.write(lambda tx: changes.move(tx, change, "refused", reason=reason, event="change.refused"))
 
 
@@ -134,6 +137,8 @@ def _judge(change: Change, places: Workshop) -> bool:
 def _check_base(change: Change, places: Workshop) -> bool:
     repository = repositories.path(places.repositories, change.repository)
     at = repositories.read_ref(repository, change.ref) or NOTHING
+    if (moved := _moved_on(change, at, places)) is not None:
+        return _judge_again(change, at, moved, places)
     if at not in (change.base, change.head):
         return refuse(change, places, "fetch first")
     return places.database.write(lambda tx: changes.move(tx, change, "merging"))
@@ -143,14 +148,47 @@ def _merge(change: Change, places: Workshop) -> bool:
     """The branch moves by one compare-and-swap between two facts of the ledger; after a crash the repository decides."""
     repository = repositories.path(places.repositories, change.repository)
     failpoints.failpoint("change.merging")
-    swapped = repositories.update_ref(repository, change.ref, change.head, change.base)
+    at = repositories.read_ref(repository, change.ref) or NOTHING
+    if (moved := _moved_on(change, at, places)) is not None:
+        return _judge_again(change, at, moved, places)
+    swapped = change.kind == "data" or repositories.update_ref(repository, change.ref, change.head, change.base)
     if not swapped and repositories.read_ref(repository, change.ref) != change.head:
         return refuse(change, places, "fetch first")
     failpoints.failpoint("change.moved")
-    merged = places.database.write(lambda tx: changes.move(tx, change, "merged", event="change.merged"))
+
+    def work(tx: Transaction) -> bool:
+        moved = changes.move(tx, change, "merged", event="change.merged")
+        if moved:
+            pins.keep(tx, change)
+        return moved
+
+    merged = places.database.write(work)
     if merged:
         tell.Teller(places.lines, change.id).settle("ok")
     return merged
+
+
+def _moved_on(change: Change, at: str, places: Workshop) -> str | None:
+    """Why a change that passed must be judged again before it may land; None: what it was judged on still holds.
+
+    New data is judged at one commit, and a push on one state of the data: whichever lands second was judged without the
+    other's news, and its release would take that out of production. This thread alone moves branches and pins, so that
+    nothing comes between this look and the act that follows it.
+    """
+    if change.kind == "data":
+        branch = change.ref.removeprefix("refs/heads/")
+        return None if at == change.head else f"{branch} has moved on to {at[:7]}"
+    if at == change.head and change.base != change.head:
+        return None  # it has landed
+    lost = pins.overtaken(pins.parse(change.outcome.get("pins", {})), pins.current(places.database, change.project))
+    return f"new data of {', '.join(lost)} came in meanwhile" if lost else None
+
+
+def _judge_again(change: Change, at: str, why: str, places: Workshop) -> bool:
+    again = places.database.write(lambda tx: changes.judge_again(tx, change, at))
+    if again:
+        tell.Teller(places.lines, change.id).say(f"  {why}: judged again")
+    return again
 
 
 def _release(change: Change, places: Workshop) -> bool:
@@ -189,7 +227,7 @@ def _deliver(change: Change, places: Workshop) -> bool:
     assert change.release is not None
     release = releases.by_id(database, change.release)
     content = restore.manifest(places, release)
-    seen = [_place(database, release, name, place.after) for name, place in content.environments.items()]
+    seen = [_place(change, database, release, name, place.after) for name, place in content.environments.items()]
     _report(change, release, content, places)  # after the look that decides: what ends the delivery has been said
     acts = deliver.decide(seen)
     moved = False
@@ -243,10 +281,21 @@ def _compare_again(
     places.database.write(lambda tx: recheck.ask(tx, release))
 
 
-def _place(database: Database, release: releases.Release, name: str, after: str | None) -> deliver.Place:
-    own = revisions.of_release(database, release.project, name, release.id)
+def _own(change: Change, database: Database, release: releases.Release, name: str) -> revisions.Revision | None:
+    """What an environment made of the release for this change: data that comes back makes an old release again."""
+    found = revisions.of_release(database, release.project, name, release.id)
     now = revisions.current(database, release.project, name)
-    newer = now is not None and releases.by_id(database, now.release).number > release.number
+    older = found is not None and found.created_us < change.recorded_us and (now is None or now.id != found.id)
+    return None if older else found
+
+
+def _place(
+    change: Change, database: Database, release: releases.Release, name: str, after: str | None
+) -> deliver.Place:
+    own = _own(change, database, release, name)
+    now = revisions.current(database, release.project, name)
+    running = None if now is None else releases.by_id(database, now.release)
+    newer = running is not None and running.number > release.number and running.created_us > change.recorded_us
     held = revisions.environment(database, release.project, name).held
     return deliver.Place(name, after, None if own is None else own.state, newer, held)
 
@@ -256,10 +305,10 @@ def _report(change: Change, release: releases.Release, content: manifest.Manifes
     teller = tell.Teller(places.lines, change.id)
     said = teller.keys()
     for name in content.environments:
-        revision = revisions.of_release(places.database, release.project, name, release.id)
+        revision = _own(change, places.database, release, name)
         if revision is None:
             held = revisions.environment(places.database, release.project, name)
-            if held.held and f"{name}:held" not in said and _is_next(content, name, release, places.database):
+            if held.held and f"{name}:held" not in said and _is_next(change, content, name, release, places.database):
                 text = f"held by {held.held_by}: {release.name} waits for  ciranda hold {name} --release"
                 teller.say(wording.line(name, "", text, width=_width(change)), key=f"{name}:held")
             continue
@@ -271,9 +320,9 @@ def _report(change: Change, release: releases.Release, content: manifest.Manifes
         )
 
 
-def _is_next(content: manifest.Manifest, name: str, release: releases.Release, database: Database) -> bool:
+def _is_next(change: Change, content: manifest.Manifest, name: str, release: releases.Release, database: Database) -> bool:
     after = content.environments[name].after
-    before = None if after is None else revisions.of_release(database, release.project, after, release.id)
+    before = None if after is None else _own(change, database, release, after)
     return after is None or (before is not None and before.state == "reached")
 
 

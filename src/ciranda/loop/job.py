@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ciranda.access import reaching
 from ciranda.checks import gate, policy, verdicts
 from ciranda.environment import jobs, revisions
 from ciranda.environment.jobs import Run
@@ -82,7 +83,7 @@ def _prepare(run: Run, task: tasks.Task, workshop: Workshop, folder: Path) -> Be
     tree = folder / "tree"
     trees.write(repository, content.commit, tree)
     declared = replace(receive.declared(repository, content.commit), path=tree / receive.DECLARED)
-    request = engine.Request(
+    request = engine.Request(  # without pins: references are listed anew
         project=declared,
         tree=engine.Tree(tree, content.commit),
         trigger=f"job {run.job} in {run.environment}",
@@ -90,6 +91,7 @@ def _prepare(run: Run, task: tasks.Task, workshop: Workshop, folder: Path) -> Be
         live=live.assets(workshop, declared),
         trust="protected",
         confine=confine.available(),
+        reach=reaching.of_home(workshop.home),
         only=job.run,
     )
     return Bench(run, release, content, job, request)
@@ -121,7 +123,8 @@ def _run(bench: Bench, task: tasks.Task, workshop: Workshop) -> None:
 
 def _policy(bench: Bench, parts: engine.Parts, made: records.RunResult) -> policy.Policy:
     """The release's own rules, as far as they speak of what the job makes: its commit was judged by all of them."""
-    own = rules.of(bench.request.project, engine.describe(bench.request, parts, lambda _: None))
+    request = replace(bench.request, pins=made.assets)  # nothing is listed twice
+    own = rules.of(request.project, engine.describe(request, parts, lambda _: None))
     there = {result.step for result in made.steps}
     checks = {name: rule for name, rule in own.checks.items() if rule.asset in there}
     return policy.effective_policy(None, replace(own, checks=checks))
@@ -173,6 +176,6 @@ def _conclude(
     again = workshop.database.write(work)
     teller = tell.Teller(workshop.lines, run.id)
     if again:
-        teller.say(job_lines.again(run, retries, queue.pause(run.attempt)))
+        teller.say(job_lines.again(run, retries, queue.pause(run.attempt)), pauses=True)
     else:
         teller.end(*job_lines.ended(run, [version.asset for version in outputs], reason))

@@ -14,7 +14,7 @@ def headline(run: Run, release: str, schedule: str | None) -> str:
     if run.cause == "by hand" or zone is None:
         why = f"by hand of {run.actor}"
     else:
-        why = f"due {zone.clock(run.due_us):%Y-%m-%d %H:%M %Z}" + (", caught up" if run.cause == "caught up" else "")
+        why = f"due {zone.said(run.due_us)}" + (", caught up" if run.cause == "caught up" else "")
     tried = f", try {run.attempt}" if run.attempt > 1 else ""
     return wording.clean(f"{run.project} {run.job} in {run.environment} at {release}  {why}{tried}")
 

@@ -204,18 +204,19 @@ def by_hand(places: Workshop, project: str, environment: str, name: str, *, acto
     return places.database.write(work)
 
 
-def retry(places: Workshop, project: str, environment: str, name: str, *, actor: str) -> Run:
-    """Queue the last run of a job again: it goes on from where it failed, since what passed is kept.
+def retry(places: Workshop, project: str, environment: str, name: str, *, actor: str) -> tuple[Run, int]:
+    """Queue the last run of a job again: it goes on from where it failed, since what passed is kept. With it comes where in
+    the file of its lines the new try begins (bytes).
 
     Raises as `by_hand` does, and errors.Refused when the last run has not failed.
     """
     one = _find(places, project, environment, name)
 
-    def work(tx: Transaction) -> Run:
+    def work(tx: Transaction) -> tuple[Run, int]:
         going = _going(tx, one)
         if going is not None:  # it waits for its next try, which comes now
             jobs.requeue(tx, going, _task(tx, going.id, one.job.timeout))
-            return _now(tx, going)
+            return _now(tx, going), _said(places, going)
         ended = [run for run in jobs.history(tx, project, environment, name) if run.state in ("passed", "failed")]
         if not ended or ended[0].state != "failed":
             said = "has not run yet" if not ended else "did not fail the last time"
@@ -223,7 +224,7 @@ def retry(places: Workshop, project: str, environment: str, name: str, *, actor:
                 f"{name} {said} in {environment}", hint=f"run it: ciranda job run {name} -e {environment}"
             )
         jobs.reopen(tx, ended[0], _task(tx, ended[0].id, one.job.timeout), actor)
-        return _now(tx, ended[0])
+        return _now(tx, ended[0]), _said(places, ended[0])
 
     return places.database.write(work)
 
@@ -290,6 +291,14 @@ def _replace(tx: Transaction, run: Run) -> None:
     """A newer run takes the place of one that waits for its next try."""
     jobs.end(tx, run, "failed", reason=run.reason)
     _failed(tx, run, run.reason)
+
+
+def _said(places: Workshop, run: Run) -> int:
+    """The bytes of what a run has said so far."""
+    try:
+        return (places.lines / f"{run.id}.jsonl").stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _now(tx: Transaction, run: Run) -> Run:

@@ -55,6 +55,10 @@ class Cron:
         """A moment as the clocks of the schedule's zone show it."""
         return datetime.fromtimestamp(us // _SECOND, zone(self.zone)) + timedelta(microseconds=us % _SECOND)
 
+    def said(self, us: int) -> str:
+        """A moment as people of the schedule's zone write it: `2026-11-23 05:00 -03`."""
+        return f"{self.clock(us):%Y-%m-%d %H:%M %Z}"
+
     def until(self, us: int, ready: str) -> int:
         """The last moment up to `us` at which the clocks of the zone showed `ready` ("07:00").
 

@@ -37,7 +37,7 @@ _STATUS: tuple[tuple[type[errors.CirandaError], int], ...] = (
     (errors.Unreachable, 503),
 )
 
-B = TypeVar("B", bound="Body")
+B = TypeVar("B", bound=msgspec.Struct)
 AnyRequest = Request[Any, Any, Any]
 
 
@@ -62,11 +62,35 @@ class Hold(Body, frozen=True):
     reason: str = ""
 
 
+class Job(Body, frozen=True):
+    """A job of what is live in the environment."""
+
+    job: str
+
+
 class Scale(Body, frozen=True):
     """How many instances of a service."""
 
     service: str
     instances: int
+
+
+class Planned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A plan by its digest, or the beginning of it."""
+
+    plan: str
+
+
+class Promote(Body, frozen=True):
+    """Which release enters."""
+
+    release: str
+
+
+class Destroy(Body, frozen=True):
+    """`plan` is the digest of what was shown."""
+
+    plan: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +165,39 @@ class Api:
             page = await self.rooms.call(self.control.metrics)
             return Response(page, headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
 
-        return [version, status, plan, lines, rollback, hold, scale, metrics]
+        @post("/api/v1/apply", status_code=200)
+        async def apply(request: AnyRequest) -> Response[bytes]:
+            user, body = await self.act(request, Planned)
+            return answered(await self.rooms.call(partial(self.control.apply, body.plan, actor=user.name)))
+
+        @post("/api/v1/approve", status_code=200)
+        async def approve(request: AnyRequest) -> Response[bytes]:
+            user, body = await self.act(request, Planned)
+            return answered(await self.rooms.call(partial(self.control.approve, body.plan, actor=user.name)))
+
+        @post("/api/v1/promote", status_code=200)
+        async def promote(request: AnyRequest) -> Response[bytes]:
+            user, body = await self.act(request, Promote)
+            act = partial(self.control.promote, body.project, body.environment, release=body.release, actor=user.name)
+            return answered(await self.rooms.call(act))
+
+        @post("/api/v1/destroy", status_code=200)
+        async def destroy(request: AnyRequest) -> Response[bytes]:
+            user, body = await self.act(request, Destroy)
+            act = partial(self.control.destroy, body.project, body.environment, plan=body.plan, actor=user.name)
+            return answered(await self.rooms.call(act))
+
+        @post("/api/v1/job/{act:str}", status_code=200)
+        async def job(request: AnyRequest) -> Response[bytes]:
+            acts = {"run": self.control.job_run, "retry": self.control.job_retry}
+            named = request.path_params["act"]
+            if named not in acts:
+                raise errors.NotFound(f"a job cannot {named[:40]}", hint="it can run and retry")
+            user, body = await self.act(request, Job)
+            act = partial(acts[named], body.project, body.environment, body.job, actor=user.name)
+            return answered(await self.rooms.call(act))
+
+        return [version, status, plan, lines, apply, approve, promote, destroy, rollback, hold, scale, job, metrics]
 
     async def admit(self, request: AnyRequest, role: tokens.Role) -> tokens.User:
         """Whoever asks, if the token's role reaches; raises `Forbidden`."""

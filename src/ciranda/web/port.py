@@ -1,13 +1,15 @@
 """What the web asks of the rest: the port that `app.control.Control` fills, and the bounded threads in which it is asked."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from ciranda.access import tokens
+from ciranda.kernel import store
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,6 +36,24 @@ class Control(Protocol):
     def scale(self, project: str, environment: str, *, service: str, instances: int, actor: str) -> Mapping[str, Any]:
         """Run another number of instances of a service."""
 
+    def job_run(self, project: str, environment: str, job: str, *, actor: str) -> Mapping[str, Any]:
+        """Run a job of an environment now."""
+
+    def job_retry(self, project: str, environment: str, job: str, *, actor: str) -> Mapping[str, Any]:
+        """Let a job whose last run failed go on from there."""
+
+    def refresh(self, project: str, *, actor: str) -> Mapping[str, Any]:
+        """Look at a project's references; `id` is whose lines tell what comes of it."""
+
+    def lacking(self, digests: Sequence[str]) -> list[str]:
+        """Which of these objects the store does not have."""
+
+    def incoming(self) -> AbstractContextManager[store.Incoming]:
+        """An object that comes piece by piece."""
+
+    def pieces(self, digest: str) -> tuple[int, Iterator[bytes]]:
+        """The size and the bytes of an object. Raises errors.NotFound."""
+
     def status(self, project: str | None) -> Mapping[str, Any]:
         """The state of the loop, of one project or of all."""
 
@@ -42,6 +62,18 @@ class Control(Protocol):
 
     def plan(self, project: str, environment: str, release: str | None) -> Mapping[str, Any]:
         """What moving an environment to a release would do."""
+
+    def apply(self, plan: str, *, actor: str) -> Mapping[str, Any]:
+        """Do what a plan says, known by its digest or the beginning of it. Raises errors.Stale when it is another one now."""
+
+    def approve(self, plan: str, *, actor: str) -> Mapping[str, Any]:
+        """Approve a plan."""
+
+    def promote(self, project: str, environment: str, *, release: str, actor: str) -> Mapping[str, Any]:
+        """Make the plan of a release and apply it."""
+
+    def destroy(self, project: str, environment: str, *, plan: str, actor: str) -> Mapping[str, Any]:
+        """Take everything out of an environment, as the plan with this digest says."""
 
 
 class Rooms:

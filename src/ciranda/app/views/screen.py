@@ -1,6 +1,9 @@
 """The screen of `ciranda status`: pure, from the state of the loop to lines."""
 
+from datetime import datetime, timedelta
+
 from ciranda.app.views.status import Environment, Project, Service, Status, plural
+from ciranda.environment.jobs import Listed
 from ciranda.environment.times import SECOND
 
 
@@ -52,8 +55,11 @@ def _place(place: Environment, status: Status, pad: int) -> list[str]:
     if place.failed is not None:
         step = place.failed
         found.append(f"{blank}✗ {step.release} #{step.revision} failed {ago(at_us - step.since_us)}: {step.text}")
-    wide = max((len(service.name) for service in place.services), default=0)
+    named = [*(service.name for service in place.services), *(job.name for job in place.jobs)]
+    wide = max((len(name) for name in named), default=0)
     found += [f"{blank}{_service(service, wide, status.server)}" for service in place.services]
+    for job in place.jobs:
+        found += [f"{blank}{line}" for line in job_lines(place.name, job, wide, at_us)]
     return found
 
 
@@ -77,10 +83,56 @@ def _service(service: Service, wide: int, server: bool) -> str:
 def _now(project: Project) -> list[str]:
     held = [place.name for place in project.environments if place.held]
     crashed = [place for place in project.environments if place.crashes]
+    late = [
+        f"{job.name} is late in {place.name}" for place in project.environments for job in place.jobs if job.late_us
+    ]
     said = [", ".join(project.waiting) if project.waiting else "nothing is waiting"]
     said.append(f"{' and '.join(held)} {'is' if len(held) == 1 else 'are'} held" if held else "nothing is held")
+    said += late
     said += [f"{plural(place.crashes, 'crash', 'crashes')} in {place.name} in the last 10 min" for place in crashed]
     return said
+
+
+def job_lines(environment: str, job: Listed, wide: int, at_us: int) -> list[str]:
+    """A job: when it is due next, what goes on, how it ended last; and what is late or why it failed. Pure."""
+    parts = [f"{job.name:<{wide}}"]
+    active, last = job.active, job.last
+    if active is not None and active.retry_us is not None:
+        parts.append(f"● tried again in {lasted(active.retry_us - at_us)}")
+    elif active is not None:
+        parts.append(f"● running for {lasted(at_us - active.started_us)}" if active.started_us else "● about to run")
+    if job.next_us is not None:
+        parts.append(f"next {_next(job)} (in {lasted(job.next_us - at_us)})")
+    elif job.schedule is None:
+        parts.append("by hand")
+    if last is not None and last.ended_us is not None:
+        mark = "✓" if last.state == "passed" else "✗"
+        since = at_us - last.ended_us
+        when = ago(since) if job.last_days < 1 or since < 6 * 3600 * SECOND else _days(job.last_days)
+        parts.append(f"last {mark} {when} ({_took(last.seconds or 0)})")
+    found = ["   ".join(parts)]
+    reason = active.reason if active is not None else last.reason if last is not None else ""
+    if reason:
+        found.append(f"{'':<{wide}}   ✗ {reason}")
+    if job.late_us is not None:
+        found.append(f"{'':<{wide}}   ! not there by {job.ready_by}: ciranda job show {job.name} -e {environment}")
+    return found
+
+
+def _next(job: Listed) -> str:
+    """`05:00`, on another day than tomorrow `Mon 05:00`, later `2026-12-01 05:00`: on the clock of its schedule."""
+    due, now = datetime.fromisoformat(job.next_at[:16]), datetime.fromisoformat(job.now_at[:16])
+    if due - now < timedelta(days=1):
+        return f"{due:%H:%M}"
+    return f"{due:%a %H:%M}" if due - now < timedelta(days=7) else f"{due:%Y-%m-%d %H:%M}"
+
+
+def _took(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 9.95 else lasted(int(seconds * SECOND))
+
+
+def _days(days: int) -> str:
+    return "yesterday" if days == 1 else f"{days} days ago"
 
 
 def ago(us: int) -> str:

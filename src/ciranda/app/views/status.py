@@ -7,7 +7,8 @@ from typing import Any
 
 from ciranda.app import home as homes
 from ciranda.app.views import project as projects
-from ciranda.environment import revisions
+from ciranda.environment import jobs, revisions
+from ciranda.environment.jobs import Listed
 from ciranda.environment.times import MEMORY_US, SECOND, STANDBY_US
 from ciranda.kernel import clock, errors, sockets, statements
 from ciranda.kernel.database import Database
@@ -75,6 +76,7 @@ class Environment:
     warm: tuple[tuple[str, int], ...]  # release, until when (µs)
     services: tuple[Service, ...]
     crashes: int  # of the last ten minutes
+    jobs: tuple[Listed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +202,7 @@ def _environment(database: Database, place: revisions.Environment, running: Runn
         warm=_warm(database, reached, running),
         services=() if serving is None else _services(database, serving, running, now_us),
         crashes=len(crashed),
+        jobs=tuple(one for one in jobs.listing(database, project, name, now_us=now_us) if one.stirs),
     )
 
 

@@ -2,8 +2,8 @@
 
 import http.client
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 from ciranda.app import home as homes
 from ciranda.kernel import errors
 
+_PIECE = 1 << 20  # bytes that are read at once
 TIMEOUT = 60.0  # seconds for one answer
 
 
@@ -37,18 +38,34 @@ class Client:
             for line in response:
                 yield json.loads(line)
 
+    def send(self, path: str, size: int, pieces: Iterable[bytes]) -> dict[str, Any]:
+        """Stream `size` bytes to a path. Raises what the server refused, or errors.Unreachable."""
+        headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+        with self._asked("PUT", path, pieces, headers) as response:
+            return _parsed(response.read())
+
+    @contextmanager
+    def receive(self, path: str) -> Iterator[Iterator[bytes]]:
+        """The bytes of a path as they come. Raises what the server refused, or errors.Unreachable."""
+        with self._asked("GET", path, None) as response:
+            yield iter(lambda: response.read(_PIECE), b"")
+
     def _answer(self, method: str, path: str, body: bytes | None) -> dict[str, Any]:
         with self._asked(method, path, body) as response:
             return _parsed(response.read())
 
     @contextmanager
-    def _asked(self, method: str, path: str, body: bytes | None) -> Iterator[http.client.HTTPResponse]:
+    def _asked(
+        self, method: str, path: str, body: bytes | Iterable[bytes] | None, more: Mapping[str, str] | None = None
+    ) -> Iterator[http.client.HTTPResponse]:
         address = urlsplit(self.url)
-        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=self.timeout)
+        kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+        connection = kind(address.hostname or "", address.port, timeout=self.timeout)
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        headers |= {"Content-Type": "application/json"} if body is not None else {}
+        headers |= {"Content-Type": "application/json"} if isinstance(body, bytes) else dict(more or {})
         try:
-            connection.request(method, f"/api/v1/{path}", body, headers)
+            with suppress(BrokenPipeError, ConnectionResetError):  # refused before all was sent: the answer says why
+                connection.request(method, f"{address.path}/api/v1/{path}", body, headers)
             response = connection.getresponse()
             if response.status >= 400:
                 raise refused(response.status, response.read())

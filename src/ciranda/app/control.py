@@ -1,7 +1,8 @@
 """Control: the parts of the process that moves refs and environments, wired; the faces call it, and nothing else does."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from ciranda.app.views import metrics, plan, status
 from ciranda.environment import holds, memory, moves, observe, plans, reconcile, revisions, specs
 from ciranda.environment.jobs import Run as JobRun
 from ciranda.kernel import database, errors, log, store
-from ciranda.loop import advance, changes, jobs, places, receive
+from ciranda.loop import advance, changes, jobs, places, receive, refresh
 from ciranda.pipeline import interpreters
 from ciranda.release import releases
 from ciranda.service import supervisor

@@ -20,7 +20,7 @@ from typing import Protocol
 
 from ciranda.app import home as homes
 from ciranda.kernel import database, errors, log, process, store, tasks
-from ciranda.loop import job, judge, places, recheck, verify
+from ciranda.loop import job, judge, places, recheck, refresh, verify
 
 LEASE = 6.0  # seconds: how long a task waits after its runner was killed
 ATTEMPTS = 3  # a task whose process dies this often is given up
@@ -40,7 +40,7 @@ class Handler(Protocol):
         """Record that it cannot be done."""
 
 
-HANDLERS: Mapping[str, Handler] = {"judge": judge, "verify": verify, "recheck": recheck, "job": job}
+HANDLERS: Mapping[str, Handler] = {"judge": judge, "verify": verify, "recheck": recheck, "refresh": refresh, "job": job}
 
 
 @dataclass(slots=True)

@@ -9,9 +9,10 @@ from typing import Any
 from ciranda.app import home as homes
 from ciranda.app import nearest
 from ciranda.cli import dispatch
+from ciranda.kernel import errors
 from ciranda.pipeline import unchanged
 
-EXAMPLE = "  ciranda run\n  ciranda run --set price.least_area=40 --jobs 1"
+EXAMPLE = "  ciranda run\n  ciranda run --set price.least_area=40 --jobs 1\n  ciranda run --refresh"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,12 +26,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="a parameter for this run (JSON, else text); may be given again",
     )
     parser.add_argument(
+        "--refresh",
+        action="store_true",
+        help="take in new data of sources outside of the project: the server looks, and what is new becomes a release",
+    )
+    parser.add_argument(
         "--jobs", type=_jobs, default=0, metavar="N", help="steps at a time (default: as many as cores)"
     )
 
 
 def main(given: argparse.Namespace) -> int:
-    """0 when every step has its version and no check failed; else 1."""
+    """0 when every step has its version and no check failed (with --refresh: unless new data was refused); else 1."""
+    if given.refresh:
+        if given.set or given.jobs:
+            raise errors.Usage("--refresh takes in new data with what the branch says", hint="ciranda run --refresh")
+        return dispatch.load("refreshing").main(given)
     done = None if given.set or given.json else _nothing_to_do(given.home)
     if done is None:
         return dispatch.load("running").main(given)

@@ -95,6 +95,8 @@ def advance(change: Change, places: Workshop) -> bool:
             return _judge(change, places)
         case "judging":
             return False  # the task moves it on
+        case "asking":
+            return _ask(change, places)
         case "failed":
             return refuse(change, places, change.reason)
         case "passed":
@@ -132,6 +134,18 @@ def _judge(change: Change, places: Workshop) -> bool:
         teller.say(wording.headline(change.project, change.short, change.subject), key="headline")
     failpoints.failpoint("change.judging")
     return places.database.write(work)
+
+
+def _ask(change: Change, places: Workshop) -> bool:
+    """Say what is left to a person, and how they let it in; a branch that has moved on answers by itself."""
+    at = repositories.read_ref(repositories.path(places.repositories, change.repository), change.ref) or NOTHING
+    if at not in (change.base, change.head):
+        return refuse(change, places, "fetch first")
+    teller = tell.Teller(places.lines, change.id)
+    said = f"ask:{change.run}"
+    if said not in teller.keys():  # noqa: SIM118 - no mapping
+        teller.say(*wording.question(change.reason, change.number, width=_width(change)), key=said)
+    return False
 
 
 def _check_base(change: Change, places: Workshop) -> bool:

@@ -4,9 +4,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ciranda.access import reaching
 from ciranda.checks import policy
-from ciranda.kernel import confine
-from ciranda.loop import changes, live, receive, rules, tell
+from ciranda.kernel import confine, outbound
+from ciranda.loop import changes, live, pins, receive, rules, tell
 from ciranda.loop.changes import NOTHING, Change
 from ciranda.loop.places import Workshop
 from ciranda.pipeline import engine, interpreters, records
@@ -26,6 +27,10 @@ class Bench:
     tree_digest: str  # Git's name of the change's tree
     interpreter: interpreters.Interpreter
     live: Mapping[str, records.Version]  # looked at once, so that every check compares with the same
+    pins: Mapping[
+        str, pins.Pin
+    ]  # what references are judged on: those of the branch, and what a change of data takes in
+    reach: outbound.Reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,9 @@ def prepare(change: Change, workshop: Workshop, folder: Path, teller: tell.Telle
     )
     project = replace(receive.declared(repository, change.head), path=tree / receive.DECLARED)
     tree_digest = repositories.commit(repository, change.head).tree
-    return Bench(change, project, base, tree, base_tree, tree_digest, interpreter, live.assets(workshop, project))
+    pinned = pins.current(workshop.database, change.project) | pins.parse(change.pins)
+    now, reach = live.assets(workshop, project), reaching.of_home(workshop.home)
+    return Bench(change, project, base, tree, base_tree, tree_digest, interpreter, now, pinned, reach)
 
 
 def request(bench: Bench, *, base: declaration.Project | None = None) -> engine.Request:
@@ -65,6 +72,8 @@ def request(bench: Bench, *, base: declaration.Project | None = None) -> engine.
         live=bench.live,
         trust="protected",
         confine=confine.available(),
+        pins=pins.holding((base or bench.project).sources, bench.pins),
+        reach=bench.reach,
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ciranda.kernel import clock, digest, errors, events, failpoints, statements
@@ -10,14 +10,19 @@ from ciranda.kernel.database import Database, Transaction
 
 sql = statements.load("ciranda.loop")
 
-State = Literal["recorded", "judging", "passed", "failed", "merging", "merged", "delivering", "settled", "refused"]
+State = Literal[
+    "recorded", "judging", "asking", "passed", "failed", "merging", "merged", "delivering", "settled", "refused"
+]
 ENDS = ("settled", "refused")
 NOTHING = "0" * 40  # Git's name for a ref that does not exist
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Commits proposed for a protected branch, from `base` (its commit when it was pushed; 40 zeros: none) to `head`."""
+    """Commits proposed for a protected branch, from `base` (its commit when it was pushed; 40 zeros: none) to `head`.
+
+    One of the kind "data" proposes new data for the commit that the branch stands at: `base` and `head` are that commit.
+    """
 
     id: str
     number: int
@@ -36,6 +41,8 @@ class Change:
     release: str | None
     recorded_us: int
     ended_us: int | None
+    kind: Literal["push", "data"] = "push"
+    pins: Mapping[str, Any] = field(default_factory=dict)  # of kind "data": what it takes in, as loop.pins writes it
 
     @property
     def short(self) -> str:
@@ -94,7 +101,7 @@ def record(
     change = clock.uuid7()
     tx.execute(
         sql.insert_change, id=change, number=number, repository=repository, project=project, ref=ref, base=base, head=head,
-        subject=subject, actor=actor, accepts=int(accepts), recorded_us=clock.now_us(),
+        subject=subject, actor=actor, accepts=int(accepts), recorded_us=clock.now_us(), kind="push", pins="{}",
     )  # fmt: skip
     found = find_same(tx, repository=repository, ref=ref, base=base, head=head)
     assert found is not None
@@ -102,6 +109,41 @@ def record(
         body = {"number": number, "ref": ref, "base": base, "head": head}
         events.append(tx, chain=project, kind="change.recorded", subject=change, actor=actor, body=body)
     return found
+
+
+def record_data(
+    tx: Transaction, known: "Project", *, id: str, head: str, subject: str, actor: str, pins: Mapping[str, Any]
+) -> Change | None:
+    """Write a change of new data and its event; None while the gate of another one is open."""
+    number = take_number(tx, known.repository)
+    made = tx.execute(
+        sql.insert_change, id=id, number=number, repository=known.repository, project=known.name, ref=known.ref, base=head,
+        head=head, subject=subject, actor=actor, accepts=0, recorded_us=clock.now_us(), kind="data",
+        pins=digest.canonical(pins).decode(),
+    )  # fmt: skip
+    if not made:
+        return None
+    body = {"number": number, "ref": known.ref, "base": head, "head": head, "data": sorted(pins)}
+    events.append(tx, chain=known.name, kind="change.recorded", subject=id, actor=actor, body=body)
+    return get(tx, id)
+
+
+def judge_again(tx: Transaction, change: Change, at: str) -> bool:
+    """Send a change back to its beginning, since what it was judged on has moved on; new data is then judged at `at`."""
+    base, head = (at, at) if change.kind == "data" else (change.base, change.head)
+    return bool(tx.execute(sql.judge_again, id=change.id, seen=change.state, base=base, head=head))
+
+
+def open_data(database: Database | Transaction, project: str) -> Change | None:
+    """The change of new data whose gate is still open."""
+    row = database.one(sql.open_data_change, project=project)
+    return None if row is None else _change(row)
+
+
+def last_data(database: Database, project: str) -> Change | None:
+    """The newest change of new data."""
+    row = database.one(sql.last_data_change, project=project)
+    return None if row is None else _change(row)
 
 
 def move(
@@ -206,6 +248,7 @@ def _change(row: Mapping[str, Any]) -> Change:
     fields = dict(row)
     fields["accepts"] = bool(fields["accepts"])
     fields["outcome"] = json.loads(fields["outcome"])
+    fields["pins"] = json.loads(fields["pins"])
     return Change(**fields)
 
 

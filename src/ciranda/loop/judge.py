@@ -9,7 +9,7 @@ from typing import Any
 from ciranda.checks import code, gate, policy, verdicts
 from ciranda.kernel import digest, errors, failpoints, tasks
 from ciranda.kernel.database import Transaction
-from ciranda.loop import benches, changes, contents, rules, tell, wording
+from ciranda.loop import benches, changes, contents, pins, rules, tell, wording
 from ciranda.loop.changes import Change
 from ciranda.loop.places import Workshop
 from ciranda.pipeline import engine, interpreters, records
@@ -83,6 +83,7 @@ def _judge(change: Change, task: tasks.Task, workshop: Workshop, folder: Path) -
         "assets": {name: asdict(version) for name, version in run.assets.items()},
         "policy": digest.of("code", _plain(effective)),
         "loosened": list(effective.loosened),
+        "pins": pins.of_run(bench.project.sources, run.assets),
         "live": benches.compared(ruled.described, bench.live),
     }
     _conclude(change, task, workshop, decision, outcome, run=run.run)
@@ -139,9 +140,9 @@ def _conclude(
     def work(tx: Transaction) -> None:
         verdicts.keep(tx, change.id, decision.verdicts)
         tasks.finish(tx, task, state="done", result={"passed": decision.passed})
-        state: changes.State = "passed" if decision.passed else "failed"
+        state: changes.State = "passed" if decision.passed else "asking" if decision.asks else "failed"
         changes.move(tx, change, state, reason=decision.reason, run=run, outcome=outcome, event="gate.decided")
-        if decision.passed and outcome.get("loosened"):
+        if (decision.passed or decision.asks) and outcome.get("loosened"):
             rules.accepted(tx, change, outcome["loosened"])
 
     failpoints.failpoint("gate.deciding")

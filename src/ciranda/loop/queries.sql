@@ -6,17 +6,17 @@ RETURNING number;
 
 -- name: insert_change
 -- Record a change; one unsettled row for each (repository, ref, base, head).
-INSERT INTO change (id, number, repository, project, ref, base, head, subject, actor, accepts, state, reason, run, outcome, release, recorded_us, ended_us)
-VALUES (:id, :number, :repository, :project, :ref, :base, :head, :subject, :actor, :accepts, 'recorded', '', NULL, '{}', NULL, :recorded_us, NULL)
+INSERT INTO change (id, number, repository, project, ref, base, head, subject, actor, accepts, state, reason, run, outcome, release, recorded_us, ended_us, kind, pins)
+VALUES (:id, :number, :repository, :project, :ref, :base, :head, :subject, :actor, :accepts, 'recorded', '', NULL, '{}', NULL, :recorded_us, NULL, :kind, :pins)
 ON CONFLICT DO NOTHING;
 
 -- name: same_change
 -- The unsettled change of the very same push.
-SELECT * FROM change WHERE repository = :repository AND ref = :ref AND base = :base AND head = :head AND ended_us IS NULL;
+SELECT * FROM change WHERE repository = :repository AND ref = :ref AND base = :base AND head = :head AND kind = 'push' AND ended_us IS NULL;
 
 -- name: waiting_change
 -- Somebody's change of a branch whose gate is still open.
-SELECT * FROM change WHERE repository = :repository AND ref = :ref AND actor = :actor AND state IN ('recorded', 'judging') LIMIT 1;
+SELECT * FROM change WHERE repository = :repository AND ref = :ref AND actor = :actor AND kind = 'push' AND state IN ('recorded', 'judging', 'asking') LIMIT 1;
 
 -- name: change_by_id
 SELECT * FROM change WHERE id = :id;
@@ -67,3 +67,32 @@ SELECT * FROM change WHERE project = :project AND number = :number;
 -- name: change_counts
 -- How many changes there are, by project and state.
 SELECT project, state, COUNT(*) AS changes FROM change GROUP BY project, state;
+
+-- name: open_data_change
+-- The change of new data whose gate is still open.
+SELECT * FROM change WHERE project = :project AND kind = 'data' AND state IN ('recorded', 'judging', 'asking', 'passed', 'merging') LIMIT 1;
+
+-- name: last_data_change
+-- The newest change of new data.
+SELECT * FROM change WHERE project = :project AND kind = 'data' ORDER BY recorded_us DESC, id DESC LIMIT 1;
+
+-- name: judge_again
+-- A change goes back to its beginning: what it was judged on has moved on.
+UPDATE change SET state = 'recorded', base = :base, head = :head, outcome = '{}' WHERE id = :id AND state = :seen;
+
+-- name: pins
+-- The references that a project's protected branch last passed with.
+SELECT source, place, version, change FROM pin WHERE project = :project ORDER BY source;
+
+-- name: forget_pins
+DELETE FROM pin WHERE project = :project;
+
+-- name: keep_pin
+INSERT INTO pin (project, source, place, version, change) VALUES (:project, :source, :place, :version, :change);
+
+-- name: source_looks
+SELECT source, looked_us FROM source_look WHERE project = :project;
+
+-- name: keep_source_look
+INSERT INTO source_look (project, source, looked_us) VALUES (:project, :source, :looked_us)
+ON CONFLICT (project, source) DO UPDATE SET looked_us = :looked_us;

@@ -6,7 +6,7 @@ from litestar import Litestar, asgi
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from ciranda.web import api, authority, git
+from ciranda.web import api, authority, data, git
 from ciranda.web.pages import handlers as page_handlers
 from ciranda.web.port import Control, Rooms
 
@@ -30,6 +30,7 @@ def build(
     async def git_mount(scope: Scope, receive: Receive, send: Send) -> None:
         await server(scope, receive, send)  # type: ignore[arg-type]
 
+    acts = api.Api(control, rooms, lines)
     known = authority.addresses(port)
 
     def guarded(app: ASGIApp) -> ASGIApp:
@@ -42,7 +43,7 @@ def build(
         return guard
 
     return Litestar(
-        [git_mount, *api.Api(control, rooms, lines).handlers(), *(pages.handlers() if pages else ())],
+        [git_mount, *acts.handlers(), *data.Data(acts).handlers(), *(pages.handlers() if pages else ())],
         middleware=[guarded],
         exception_handlers=api.HANDLERS | ({HTTPException: pages.unknown} if pages else {}),
         openapi_config=None,

@@ -88,6 +88,7 @@ def _spec(
         drain=service.drain,
         start_timeout=service.start_timeout,
         mounts=tuple(port.Mount(path) for path in (tree, *assets.values(), *program.folders)),
+        secrets={name: revision.secrets[name] for name in service.secrets if name in revision.secrets},
     )
 
 

@@ -65,7 +65,7 @@ class Mount:
     """What one path is under confinement."""
 
     path: Path
-    kind: Literal["hidden", "empty-file", "private", "readable", "writable"]
+    kind: Literal["devices", "hidden", "empty-file", "private", "readable", "writable"]
 
 
 def available(environment: Mapping[str, str] = os.environ) -> Availability:
@@ -92,17 +92,16 @@ def wrap(
     folder must be named too. With `info_fd` bubblewrap writes the pid of the namespace's first process there, as JSON;
     the program is that process's child.
     """
-    mounts = [Mount(path, "private") for path in _temporary()]
+    mounts = [Mount(Path("/dev"), "devices"), *(Mount(path, "private") for path in _temporary())]
     mounts += [
         Mount(path, "hidden" if path.is_dir() else "empty-file")
         for path in _real([*hidden, *credentials(Path(os.path.expanduser("~")))])
     ]
     mounts += [Mount(path, "readable") for path in _real([directory, *readable, *_resolver()])]
     mounts += [Mount(path, "writable") for path in _real(writable)]
-    command = [PROGRAM, "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", *_NAMESPACES]
+    command = [PROGRAM, "--ro-bind", "/", "/", "--proc", "/proc", *_NAMESPACES, *arguments(mounts)]
     for device in (found for pattern in _GPU for found in sorted(Path("/dev").glob(pattern))):
         command += ["--dev-bind", str(device), str(device)]
-    command += arguments(mounts)
     if die_with_parent:
         command += ["--die-with-parent"]
     if info_fd is not None:
@@ -123,7 +122,9 @@ def arguments(mounts: Iterable[Mount]) -> list[str]:
         )
         path = str(mount.path)
         match mount.kind:
-            case "hidden" | "private" | "empty-file" if above and above.kind in {"hidden", "private"}:
+            case "devices":
+                options += ["--dev", path]
+            case "hidden" | "private" | "empty-file" if above and above.kind in {"devices", "hidden", "private"}:
                 continue  # nothing is left there to hide
             case "hidden" | "private":
                 options += ["--tmpfs", path]

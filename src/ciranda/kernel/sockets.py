@@ -20,24 +20,33 @@ def folder(root: Path) -> Path:
 
     Raises errors.Refused if it belongs to somebody else.
     """
-    name = hashlib.blake2b(os.fsencode(os.path.realpath(root)), digest_size=4).hexdigest()
-    ours = f"ciranda-{os.geteuid()}"
     places = [os.environ.get("XDG_RUNTIME_DIR"), os.environ.get("TMPDIR"), "/tmp"]
     base = next(
         Path(place)
         for place in places
-        if place and os.access(place, os.W_OK) and len(f"{place}/{ours}/{name}") <= _LONGEST
+        if place and os.access(place, os.W_OK) and len(os.fspath(within(Path(place), root))) <= _LONGEST
     )
-    for path in (base / ours, base / ours / name):
+    return private(within(base, root))
+
+
+def within(base: Path, root: Path) -> Path:
+    """The folder under `base` that belongs to this user and to what lives at `root`: `ciranda-<uid>/<8 hex>`."""
+    name = hashlib.blake2b(os.fsencode(os.path.realpath(root)), digest_size=4).hexdigest()
+    return base / f"ciranda-{os.geteuid()}" / name
+
+
+def private(folder: Path) -> Path:
+    """Make such a folder and its parent (0700). Raises errors.Refused if one belongs to somebody else."""
+    for path in (folder.parent, folder):
         path.mkdir(mode=0o700, exist_ok=True)
         found = path.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
             raise errors.Refused(
-                "the folder for sockets is not a private folder of yours",
+                "a folder that must be private is not yours alone",
                 where=str(path),
                 hint=f"look who made it: ls -ld {path}",
             )
-    return base / ours / name
+    return folder
 
 
 def ask(path: Path, request: Mapping[str, Any], timeout: float) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class Child:
     """A process of the keeper's, living or exited."""
 
     id: str
-    role: str  # "control", "gateway", "runner", "instance"
+    role: str  # "control", "gateway", "runner", "instance", "masker"
     identity: process.Identity
     inner: process.Identity | None  # confined: the first process of its namespace; the program is that one's child
     spec: str
@@ -77,6 +77,14 @@ def save(path: Path, children: Iterable[Child]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Streams:
+    """What a process reads, and where it writes when that is not its log: descriptors."""
+
+    input: int = subprocess.DEVNULL
+    output: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Spawned:
     """A process that has just been started."""
 
@@ -86,15 +94,24 @@ class Spawned:
 
 
 def spawn(
-    argv: Sequence[str], *, env: Mapping[str, str], cwd: str, log: str, inner: bool, descriptors: Sequence[int] = ()
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: str,
+    log: str,
+    inner: bool,
+    descriptors: Sequence[int] = (),
+    streams: Streams = Streams(),
 ) -> Spawned:
     """Start a process in a session of its own, its output appended to `log`. `inner`: argv is bubblewrap's, with --info-fd.
 
     Raises OSError when it cannot be started.
     """
     with contextlib.ExitStack() as stack:
-        output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        stack.callback(os.close, output)
+        output = streams.output
+        if output is None:
+            output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            stack.callback(os.close, output)
         passed, command, read = list(descriptors), list(argv), None
         if inner:
             read, write = os.pipe2(os.O_CLOEXEC)
@@ -106,7 +123,7 @@ def spawn(
                 command,
                 env=dict(env),
                 cwd=cwd,
-                stdin=subprocess.DEVNULL,
+                stdin=streams.input,
                 stdout=output,
                 stderr=output,
                 pass_fds=passed,

@@ -14,6 +14,7 @@ and gets the listening sockets from the gateway.
 Socket `keeper`, one JSON line a request, one a reply, any number on one connection:
 
     {"type": "start", "id", "argv", "env", "cwd", "log", "spec", "inner", "drain", "note"}  → {"ok": true, "child"}; again: the same
+        note.secrets: a folder, whose contents are masked in the log; it goes when the instance has
     {"type": "signal", "id", "signal": "TERM" | "KILL" | null, "kill_after": seconds | null}  → {"ok": true, "child"}
     {"type": "list"}          → {"ok": true, "pid", "started_us", "children": […], "listen": {name: [host, port]}}
     {"type": "forget", "id"}  → {"ok": true}, of an exited one
@@ -36,10 +37,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ciranda.kernel import errors
+from ciranda.kernel import errors, volatile
 from ciranda.service import asking, children, listening
 from ciranda.service.children import Child
 from ciranda.service.family import Family, say
+from ciranda.service.maskers import ROLE, Maskers
 
 _OPTIONS = {"gateway": "--gateway-port"}  # of `ciranda up`, where a role's port is chosen
 _LEAVE = 10.0  # seconds for a role to leave
@@ -67,7 +69,8 @@ class Keeper:
         self.listeners: dict[str, socket.socket] = {}
         self.selector = selectors.DefaultSelector()
         self.family = Family(self.state / "children.json", self.home, self.selector, self._left)
-        self.restarts: dict[str, float] = {}  # role → when (monotonic)
+        self.maskers = Maskers(self.family, self.home, self._masker_again)
+        self.restarts: dict[str, float] = {}  # role or masker → when (monotonic)
         self.delays: dict[str, float] = {}
         self.stopping = False
         self.started_us = time.time_ns() // 1000
@@ -91,6 +94,7 @@ class Keeper:
         """Adopt what lives, listen, start what is missing. Raises errors.Refused when a port is in use."""
         self._hear_signals()
         self.family.adopt()
+        self.maskers.adopt()
         self._listen()
         asking.Desk(listening.on_path(self.sockets / "keeper"), self.selector, self.answer)
         running = {child.role for child in self.family.living()}
@@ -100,7 +104,7 @@ class Keeper:
 
     def _listen(self) -> None:
         wanted = {role.name: role.listen for role in self.roles if role.listen}
-        adopted = [child for child in self.family.living() if child.role != "instance"]
+        adopted = [child for child in self.family.living() if child.role not in ("instance", ROLE)]
         if any(child.role == "gateway" for child in adopted):
             self.listeners = listening.taken_over(self.sockets / "gateway", wanted)
         if not self.listeners and adopted:  # what holds the ports must go first
@@ -143,8 +147,12 @@ class Keeper:
 
     def _left(self, child: Child) -> None:
         """A child has exited: a role is started again."""
-        if child.role != "instance":
+        self.maskers.left(child, stopping=self.stopping)
+        if child.role not in ("instance", ROLE):
             self._again_later(child.role, time.time() - child.started_us / 1e6)
+
+    def _masker_again(self, name: str, started_us: float) -> None:
+        self._again_later(name, time.time() - started_us / 1e6 if started_us else 0.0)
 
     def _again_later(self, role: str, lived: float) -> None:
         before = 0.0 if lived > _STEADY else self.delays.get(role, 0.0)
@@ -182,18 +190,26 @@ class Keeper:
         name = str(request["id"])
         if name in self.family.members:
             return self.family.get(name)
-        return self.family.spawn(
-            name,
-            "instance",
-            [str(word) for word in request["argv"]],
-            env={str(key): str(value) for key, value in request["env"].items()},
-            cwd=str(request["cwd"]),
-            log=str(request["log"]),
-            spec=str(request["spec"]),
-            note=dict(request.get("note", {})),
-            inner=bool(request["inner"]),
-            drain=float(request["drain"]),
-        )
+        log, note, output = str(request["log"]), dict(request.get("note", {})), None
+        if "secrets" in note:
+            output, note["pipe"] = self.maskers.open(name, str(note["secrets"]), log)
+        try:
+            return self.family.spawn(
+                name,
+                "instance",
+                [str(word) for word in request["argv"]],
+                env={str(key): str(value) for key, value in request["env"].items()},
+                cwd=str(request["cwd"]),
+                log=log,
+                spec=str(request["spec"]),
+                note=note,
+                inner=bool(request["inner"]),
+                drain=float(request["drain"]),
+                streams=children.Streams(output=output),
+            )
+        finally:
+            if output is not None:
+                os.close(output)
 
     # -- the loop
 
@@ -202,6 +218,7 @@ class Keeper:
         while not self.stopping or self.family.living():
             self._turn()
         (self.sockets / "keeper").unlink(missing_ok=True)
+        volatile.sweep(volatile.place(Path(self.home), "secrets"), ())
 
     def _hear_signals(self) -> None:
         read, write = socket.socketpair()
@@ -231,10 +248,13 @@ class Keeper:
 
     def _due(self) -> None:
         now = time.monotonic()
-        for role in self.roles:
-            if self.restarts.get(role.name, now + 1) <= now:
-                del self.restarts[role.name]
-                self._start_role(role)
+        roles = {role.name: role for role in self.roles}
+        for name in [name for name, when in self.restarts.items() if when <= now]:
+            del self.restarts[name]
+            if name in roles:
+                self._start_role(roles[name])
+            else:
+                self.maskers.start(name)
         self.family.kill_overdue()
         if self.stopping:
             self._end()
@@ -253,7 +273,7 @@ class Keeper:
     def _end(self) -> None:
         """Tell whoever's turn it is to leave: who decides (else control would see its instances die), then instances, then the gateway."""
         living = self.family.living()
-        deciding = [child for child in living if child.role not in ("instance", "gateway")]
+        deciding = [child for child in living if child.role not in ("instance", "gateway", ROLE)]
         instances = [child for child in living if child.role == "instance"]
         for child in deciding or instances or living:
             if not child.terminated:

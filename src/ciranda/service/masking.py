@@ -106,6 +106,11 @@ class Masker:
         self._past = b""  # the end of what was given out
         self._covered = 0  # bytes at the start of what is held that a mask stands for already
 
+    @property
+    def longest(self) -> int:
+        """Bytes that a value may take, however it is written."""
+        return 2 * _LONGEST * max(map(len, (*self._needles.plain, *self._needles.coded)), default=0)
+
     def feed(self, data: bytes) -> bytes:
         """The next bytes of the stream; returns what is certain by now."""
         if not self._needles.plain:

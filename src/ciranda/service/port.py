@@ -31,6 +31,7 @@ class InstanceSpec:
     drain: float = 30.0  # seconds between SIGTERM and SIGKILL
     start_timeout: float = 60.0  # seconds to the first healthy answer
     mounts: tuple[Mount, ...] = ()
+    secrets: dict[str, int] = field(default_factory=dict)  # names with versions: the supervisor adds CIRANDA_SECRETS
 
     @property
     def digest(self) -> str:
@@ -50,6 +51,7 @@ class InstanceSpec:
                 "drain": float(self.drain),
                 "start_timeout": float(self.start_timeout),
                 "mounts": [[str(mount.path), mount.writable] for mount in self.mounts],
+                **({"secrets": self.secrets} if self.secrets else {}),
             },
         )
 

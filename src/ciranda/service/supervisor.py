@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ciranda.kernel import clock, confine, errors, sockets
+from ciranda.kernel import clock, confine, errors, sockets, volatile
 from ciranda.kernel.failpoints import failpoint
 from ciranda.service import health, logs, specs, table
 from ciranda.service.port import Instance, InstanceSpec, Route
@@ -53,20 +53,29 @@ _INHERITED = (
 )
 
 
+# project, environment, name → version: the values
+Unseal = Callable[[str, str, Mapping[str, int]], Mapping[str, bytes]]
+
+
 class Supervisor:
     """The instances of one home."""
 
-    def __init__(self, home: Path, changed: Callable[[], None] = lambda: None) -> None:
-        """`changed` is called from a thread when an instance's health has changed. Raises errors.Refused."""
+    def __init__(self, home: Path, changed: Callable[[], None] = lambda: None, unseal: Unseal | None = None) -> None:
+        """`changed` is called from a thread when an instance's health has changed; `unseal` gives the values of versions of
+        secrets. Raises errors.Refused."""
         self._home = home
         self._state = home / "state"
         self._specs = self._state / "specs"
+        self._secrets = volatile.place(home, "secrets")
+        self._unseal = unseal
+        self._swept = False
         self._sockets = sockets.folder(home)
         self._changed = changed
         self._lock = threading.Lock()
         self._watches: dict[str, health.Watch] = {}
         self._drains: dict[str, threading.Thread] = {}
         self._starting: list[str] = []  # specifications written down, of instances that the keeper does not list yet
+        self._named: set[str] = set()  # these instances
         self._closed = threading.Event()
         self._in_force = 0  # the serial of the last table that the gateway told this process of
 
@@ -89,11 +98,13 @@ class Supervisor:
         name = f"{spec.environment}-{spec.service}-{spec.release}-{clock.uuid7()[-8:]}"
         with self._lock:
             self._starting.append(spec.digest)
+            self._named.add(name)
         try:
             return self._start(spec, name)
         finally:
             with self._lock:
                 self._starting.remove(spec.digest)
+                self._named.discard(name)
 
     def _start(self, spec: InstanceSpec, name: str) -> str:
         kept = specs.keep(self._specs, spec)
@@ -108,12 +119,18 @@ class Supervisor:
             port = _free_port()
             address = f"tcp:127.0.0.1:{port}"
             variables = {"PORT": str(port)}
+        secrets = self._secret_files(spec, name)
+        if secrets is not None:
+            variables["CIRANDA_SECRETS"] = str(secrets)
         confined = bool(confine.available())
         argv = list(spec.argv)
         if confined:
             argv = confine.wrap(
                 argv,
-                readable=[mount.path for mount in spec.mounts if not mount.writable],
+                readable=[
+                    *(mount.path for mount in spec.mounts if not mount.writable),
+                    *([secrets] if secrets else []),
+                ],
                 writable=[*(mount.path for mount in spec.mounts if mount.writable), *([folder] if folder else [])],
                 hidden=[self._home, self._sockets],
                 directory=spec.directory,
@@ -133,14 +150,30 @@ class Supervisor:
                     "spec": kept,
                     "inner": confined,
                     "drain": spec.drain,
-                    "note": {"address": address, "confined": confined},
+                    "note": {
+                        "address": address,
+                        "confined": confined,
+                        **({} if secrets is None else {"secrets": str(secrets)}),
+                    },
                 }
             )
         except errors.Refused:  # of an unreachable keeper it is not known what it did
             if folder is not None:
                 folder.rmdir()
+            if secrets is not None:
+                shutil.rmtree(secrets, ignore_errors=True)
             raise
         return name
+
+    def _secret_files(self, spec: InstanceSpec, name: str) -> Path | None:
+        """The folder with the secrets of an instance, one file each; None when it has none. Raises as `unseal` does."""
+        if not spec.secrets:
+            return None
+        if self._unseal is None:
+            raise errors.Refused(f"{spec.service} needs secrets, and nobody here can unseal them")
+        folder = self._secrets / name
+        volatile.keep(folder, self._unseal(spec.project, spec.environment, spec.secrets))
+        return folder
 
     def stop(self, instance: str) -> None:
         """Begin to stop an instance that is routed no more: what is in flight ends, SIGTERM, `drain` seconds, SIGKILL."""
@@ -154,6 +187,9 @@ class Supervisor:
     def observe(self) -> list[Instance]:
         """Every instance that the keeper knows. Raises errors.Unreachable when there is no keeper."""
         known = self._children()
+        if not self._swept:
+            self._sweep_secrets(known)
+            self._swept = True
         in_flight = self._in_flight()
         living = {name: child for name, child in known.items() if child["exit"] is None}
         with self._lock:
@@ -182,8 +218,14 @@ class Supervisor:
         if isinstance(there, str):
             shutil.rmtree(Path(there).parent, ignore_errors=True)
         with self._lock:  # whoever starts now has said so before it wrote a specification
-            used = {*self._starting, *(other["spec"] for other in self._children().values())}
-            specs.sweep(self._specs, used)
+            there = self._children()
+            specs.sweep(self._specs, {*self._starting, *(other["spec"] for other in there.values())})
+            volatile.sweep(self._secrets, {*self._named, *there})
+
+    def _sweep_secrets(self, known: Mapping[str, object]) -> None:
+        """Remove the secrets of instances that nobody keeps any more."""
+        with self._lock:
+            volatile.sweep(self._secrets, {*self._named, *known})
 
     # -- routes
 

@@ -8,7 +8,7 @@ from ciranda.checks.code import CodeOutcome
 from ciranda.checks.policy import CheckRule, Policy
 from ciranda.pipeline import records
 
-Judgement = Literal["pass", "warn", "fail", "inconclusive"]
+Judgement = Literal["pass", "warn", "fail", "inconclusive", "ask"]  # "ask": a person decides
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class Decision:
     passed: bool
     verdicts: tuple[Verdict, ...]
     reason: str = ""
+    asks: bool = False  # nothing blocks, and what `reason` says is left to a person
 
 
 def of_code(policy: Policy, outcomes: Sequence[CodeOutcome]) -> tuple[Verdict, ...]:
@@ -97,15 +98,21 @@ def of_rules(policy: Policy, *, accepted: bool) -> tuple[Verdict, ...]:
 def decide(
     verdicts: Sequence[Verdict], *, steps: Iterable[records.StepResult] = (), problem: str | None = None
 ) -> Decision:
-    """The gate opens when no verdict blocks, every step has a version and there was a graph at all."""
+    """The gate opens when no verdict blocks or asks, every step has a version and there was a graph at all."""
     if problem is not None:
         return Decision(False, tuple(verdicts), problem)
     reasons = list(dict.fromkeys(_reasons(verdicts, list(steps))))
-    return Decision(
-        not reasons,
-        tuple(verdicts),
-        "; ".join(reasons[:3]) + (f" and {len(reasons) - 3} more" if len(reasons) > 3 else ""),
-    )
+    if not reasons:
+        questions = [
+            f"{each.subject}: {each.check} could not be judged" for each in verdicts if each.judgement == "ask"
+        ]
+        return Decision(not questions, tuple(verdicts), _said(questions), asks=bool(questions))
+    return Decision(False, tuple(verdicts), _said(reasons))
+
+
+def _said(reasons: Sequence[str]) -> str:
+    each = list(dict.fromkeys(reasons))
+    return "; ".join(each[:3]) + (f" and {len(each) - 3} more" if len(each) > 3 else "")
 
 
 def _reasons(verdicts: Sequence[Verdict], steps: Sequence[records.StepResult]) -> Iterator[str]:
@@ -184,7 +191,8 @@ def _why(rule: CheckRule, outcome: records.Outcome) -> str:
 
 
 def _eased(judgement: Judgement, policy: Policy, name: str) -> Judgement:
-    return "warn" if judgement == "inconclusive" and policy.when_unsure.get(name) == "warn" else judgement
+    eased = policy.when_unsure.get(name) if judgement == "inconclusive" else None
+    return "warn" if eased == "warn" else "ask" if eased == "ask" else judgement
 
 
 def as_mapping(verdict: Verdict) -> Mapping[str, object]:

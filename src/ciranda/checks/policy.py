@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+UNSURE = ("block", "ask", "warn")  # what a check that cannot be judged means, the strictest first
+
 
 @dataclass(frozen=True, slots=True)
 class CheckRule:
@@ -23,7 +25,7 @@ class Rules:
     code: tuple[str, ...] = ()
     code_timeout: float = 600.0  # seconds, each command
     checks: Mapping[str, CheckRule] = field(default_factory=dict)
-    when_unsure: Mapping[str, str] = field(default_factory=dict)  # check → "warn"
+    when_unsure: Mapping[str, str] = field(default_factory=dict)  # check → "ask" or "warn"; else it blocks
     places: Mapping[str, "Place"] = field(default_factory=dict)  # environments
 
 
@@ -89,8 +91,9 @@ def _loosened(base: Rules, change: Rules) -> Iterator[str]:
     if change.code_timeout > base.code_timeout:
         yield f"checks.timeout {base.code_timeout:g} s → {change.code_timeout:g} s"
     for name, unsure in change.when_unsure.items():
-        if base.when_unsure.get(name) != unsure:
-            yield f"checks.when_unsure.{name} {base.when_unsure.get(name, 'block')} → {unsure}"
+        before = base.when_unsure.get(name, "block")
+        if UNSURE.index(unsure) > UNSURE.index(before):
+            yield f"checks.when_unsure.{name} {before} → {unsure}"
     yield from _places(base.places, change.places)
     for name, old in base.checks.items():
         new = change.checks.get(name)

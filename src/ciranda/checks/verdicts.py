@@ -21,6 +21,6 @@ def keep(tx: Transaction, change: str, verdicts: Sequence[gate.Verdict]) -> None
         )  # fmt: skip
 
 
-def of(database: Database, change: str) -> list[dict[str, Any]]:
+def of(database: Database | Transaction, change: str) -> list[dict[str, Any]]:
     """The verdicts of a change as JSON values, in order."""
     return [json.loads(row["body"]) for row in database.query(sql.verdicts_of, change=change)]

@@ -16,7 +16,8 @@ from ciranda.project import names
 
 EXAMPLE = "  ciranda show\n  ciranda show sales\n  ciranda show sales@run-3 --check sold_for_something"
 _RUNS = 5
-_STATES = {"pass": "passed", "warn": "warned", "fail": "failed", "inconclusive": "unsure"}  # of a verdict, as marked
+# How each verdict is marked.
+_STATES = {"pass": "passed", "warn": "warned", "fail": "failed", "inconclusive": "unsure", "ask": "unsure"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -334,7 +334,9 @@ def _report(change: Change, release: releases.Release, content: manifest.Manifes
         )
 
 
-def _is_next(change: Change, content: manifest.Manifest, name: str, release: releases.Release, database: Database) -> bool:
+def _is_next(
+    change: Change, content: manifest.Manifest, name: str, release: releases.Release, database: Database
+) -> bool:
     after = content.environments[name].after
     before = None if after is None else _own(change, database, release, after)
     return after is None or (before is not None and before.state == "reached")

@@ -201,7 +201,7 @@ def page(database: Database, project: str, before: int, most: int) -> list[Chang
     return [_change(row) for row in database.query(sql.changes_before, project=project, before=before, most=most)]
 
 
-def numbered(database: Database, project: str, number: int) -> Change:
+def numbered(database: Database | Transaction, project: str, number: int) -> Change:
     """A change by its number. Raises errors.NotFound."""
     row = database.one(sql.change_by_number, project=project, number=number)
     if row is None:

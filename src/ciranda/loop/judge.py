@@ -50,7 +50,7 @@ def _judge(change: Change, task: tasks.Task, workshop: Workshop, folder: Path) -
     base_declared = None if bench.base is None else rules.declared(bench.base)
     effective = policy.effective_policy(base_declared, rules.declared(bench.project))
     outcomes = _code(bench, effective, workshop)
-    teller.say(*wording.code(outcomes, width=width))
+    teller.say(*wording.code(outcomes, width=width, eased=effective.when_unsure))
     found = [*gate.of_code(effective, outcomes)]
     if any(verdict.blocks for verdict in found):
         _conclude(change, task, workshop, gate.decide(found), {"width": width})
@@ -94,7 +94,7 @@ def _code(bench: benches.Bench, effective: policy.Policy, workshop: Workshop) ->
     place = code.Place(bench.tree.with_name("code"), python, workshop.home, interpreters.folders(python))
     return code.run_all(
         [*effective.code, *effective.additional_code], place, timeout=effective.code_timeout, database=workshop.database,
-        tree=bench.tree_digest, interpreter=bench.interpreter.digest,
+        tree=bench.tree_digest, interpreter=bench.interpreter.digest, eased=effective.when_unsure,
     )  # fmt: skip
 
 

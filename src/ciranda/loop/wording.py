@@ -40,26 +40,41 @@ def took(seconds: float, *, cached: bool = False) -> str:
     return f"{'cached' if cached else '':<6}  {seconds:>5.1f} s"
 
 
-def code(outcomes: Sequence[CodeOutcome], *, width: int) -> list[str]:
-    """The line of the code checks, and the tail of the one that failed."""
+def code(outcomes: Sequence[CodeOutcome], *, width: int, eased: Mapping[str, str] | None = None) -> list[str]:
+    """The line of the code checks, and the tail of the one that failed; `eased` says which only warn or ask when unsure."""
     seconds = sum(outcome.seconds for outcome in outcomes)
+    beside = [
+        line(
+            "",
+            "!" if (eased or {})[outcome.command] == "warn" else "?",
+            f"{outcome.command}: {outcome.summary}",
+            width=width,
+        )
+        for outcome in outcomes
+        if outcome.passed is None and outcome.command in (eased or {})
+    ]
     unsteady = [(outcome.command, tries.told(outcome.failed, outcome.tried)) for outcome in outcomes]
-    flaky = [_clip(line("", "!", f"{command} is {said}", width=width), LONGEST) for command, said in unsteady if said]
-    failed = [outcome for outcome in outcomes if outcome.passed is not True]
+    beside += [line("", "!", f"{command} is {said}", width=width) for command, said in unsteady if said]
+    beside = [_clip(text, LONGEST) for text in beside]
+    failed = [o for o in outcomes if o.passed is False or (o.passed is None and o.command not in (eased or {}))]
     if failed:
         first = failed[0]
         what = f"{first.command}: {first.summary}"
         return [
             line("code", "✗", what, width=width, right=took(seconds)),
             *(_under(width, text) for text in first.tail),
-            *flaky,
+            *beside,
         ]
-    tests = sum(outcome.tests or 0 for outcome in outcomes)
-    plain = sum(1 for outcome in outcomes if outcome.tests is None)
+    passed = [outcome for outcome in outcomes if outcome.passed]
+    tests = sum(outcome.tests or 0 for outcome in passed)
+    plain = sum(1 for outcome in passed if outcome.tests is None)
     parts = [plural(tests, "test")] * (tests > 0) + [plural(plain, "command")] * (plain > 0)
     cached = bool(outcomes) and all(outcome.cached for outcome in outcomes)
-    passed = line("code", "✓", ", ".join(parts) or "nothing declared", width=width, right=took(seconds, cached=cached))
-    return [passed, *flaky]
+    told = ", ".join(parts) or ("nothing judged" if outcomes else "nothing declared")
+    return [
+        line("code", "✓" if passed or not outcomes else "!", told, width=width, right=took(seconds, cached=cached)),
+        *beside,
+    ]
 
 
 def refusal(error: errors.CirandaError) -> Iterator[str]:
@@ -131,6 +146,8 @@ def asset(
             lines.extend(_under(width, text) for text in sample(evidence[verdict.evidence], WIDTH - width - 4))
             lines.append(_under(width, f"all of them: ciranda show {result.step}@run-{run} --check {verdict.check}"))
     lines.extend(line("", "!", f"{_found(verdict)} (warns)", width=width) for verdict in warned)
+    asked = [verdict for verdict in verdicts if verdict.judgement == "ask"]
+    lines.extend(_clip(line("", "?", f"{_found(verdict)} (asks)", width=width), LONGEST) for verdict in asked)
     unsteady = {verdict.check: tries.told(verdict.failed, verdict.tried) for verdict in verdicts}
     lines.extend(line("", "!", f"{check} is {said}", width=width) for check, said in unsteady.items() if said)
     return lines
@@ -153,6 +170,14 @@ def sample(evidence: Mapping[str, Any], width: int) -> list[str]:
     lines = [_clip("".join(cells).rstrip(), width) for cells in zip(*shown, strict=True)]
     lines[-1] += f"  ({len(rows)} kept)" if len(rows) > SHOWN else ""
     return lines
+
+
+def question(reason: str, number: int, *, width: int) -> list[str]:
+    """What a change asks of a person, and how they let it in."""
+    return [
+        _clip(line("gate", "?", f"a person decides: {reason}", width=width), LONGEST),
+        _under(width, f"let it in: ciranda approve change/{number}"),
+    ]
 
 
 def rules(verdicts: Iterable[gate.Verdict], *, width: int) -> list[str]:
@@ -210,7 +235,7 @@ def _facts(version: records.Version | None) -> list[str]:
 
 def _found(verdict: gate.Verdict) -> str:
     whose = " (the base's body)" if verdict.body == "base" and verdict.blocks else ""
-    if verdict.judgement == "inconclusive":
+    if verdict.judgement in ("inconclusive", "ask"):
         return f"{verdict.check}{whose}: {verdict.message or 'could not be judged'}"
     by_rule = f": {verdict.message}" if verdict.rules else ""
     if verdict.count is not None and verdict.of:

@@ -87,7 +87,7 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """Code checks: commands that run on the tree and pass with exit status 0; `when_unsure` ("warn") by check name."""
+    """Code checks: commands that run on the tree and pass with exit status 0; `when_unsure` ("warn" or "ask") by check name."""
 
     code: tuple[str, ...] = ()
     timeout: float = 600.0  # seconds, each

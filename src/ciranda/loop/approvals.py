@@ -1,0 +1,43 @@
+"""A change whose checks leave a question to a person (`when_unsure = "ask"`): who may let it in, and what that is bound to."""
+
+from typing import Any
+
+from ciranda.checks import verdicts
+from ciranda.kernel import digest, errors, events
+from ciranda.kernel.database import Database, Transaction
+from ciranda.loop import changes
+from ciranda.loop.changes import Change
+
+
+def asked(database: Database | Transaction, change: Change) -> list[dict[str, Any]]:
+    """The verdicts of a change that are left to a person."""
+    return [verdict for verdict in verdicts.of(database, change.id) if verdict["judgement"] == "ask"]
+
+
+def approve(tx: Transaction, project: str, number: int, *, actor: str) -> Change:
+    """Let a change in that waits for a person; it goes on as one whose gate is green.
+
+    The approval is of this head and of these verdicts: a change that is judged again asks again. Raises errors.NotFound,
+    errors.Refused when nothing is asked of it.
+    """
+    change = changes.numbered(tx, project, number)
+    if change.state != "asking":
+        raise errors.Refused(
+            f"change {number} of {project} waits for nobody: it is {change.state}", hint="what waits: ciranda status"
+        )
+    questions = asked(tx, change)
+    changes.move(tx, change, "passed")
+    events.append(
+        tx,
+        chain=change.project,
+        kind="change.approved",
+        subject=change.id,
+        actor=actor,
+        body={
+            "number": change.number,
+            "head": change.head,
+            "checks": [verdict["check"] for verdict in questions],
+            "verdicts": digest.of("object", verdicts.of(tx, change.id)),
+        },
+    )
+    return change

@@ -74,6 +74,10 @@ class Cron:
 
     def _from(self, us: int) -> Iterator[int]:
         """Every time it is due after `us`, in order."""
+        minute, hour, *_ = self.fields.split()
+        return self._ticking(us) if minute.startswith("*") or hour.startswith("*") else self._fixed(us)
+
+    def _fixed(self, us: int) -> Iterator[int]:
         import cronsim
 
         start = datetime.fromtimestamp(us // _SECOND, zone(self.zone))
@@ -83,6 +87,45 @@ class Cron:
             if moment > last:  # an hour that comes twice is walked through once
                 last = moment
                 yield moment
+
+    def _ticking(self, us: int) -> Iterator[int]:
+        """Whenever the clock shows what the fields say, however often it does: from one change of the clock to the next."""
+        import cronsim
+
+        base, found = us, True
+        wall = self._wall(us)
+        while found:
+            found = False
+            offset = self._offset(base)
+            for shown in cronsim.CronSim(self.fields, wall):
+                found = True
+                moment = int((shown - offset).replace(tzinfo=UTC).timestamp()) * _SECOND
+                moved = self._moved(base, moment)
+                if moved is not None:
+                    base, wall = moved, self._wall(moved) - timedelta(seconds=1)
+                    break
+                yield moment
+                base = moment
+
+    def _offset(self, us: int) -> timedelta:
+        return datetime.fromtimestamp(us // _SECOND, zone(self.zone)).utcoffset() or timedelta()
+
+    def _wall(self, us: int) -> datetime:
+        return datetime.fromtimestamp(us // _SECOND, zone(self.zone)).replace(tzinfo=None)
+
+    def _moved(self, us: int, until: int) -> int | None:
+        """When the clocks are moved first after `us` and not after `until`; None: not at all."""
+        offset, low = self._offset(us), us // _SECOND
+        while low < until // _SECOND:
+            high = min(low + 86_400, until // _SECOND)
+            if self._offset(high * _SECOND) == offset:
+                low = high
+                continue
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (middle, high) if self._offset(middle * _SECOND) == offset else (low, middle)
+            return high * _SECOND
+        return None
 
 
 @lru_cache(maxsize=1024)

@@ -14,7 +14,7 @@ from ciranda.app.views import metrics, plan, status
 from ciranda.environment import holds, memory, moves, observe, plans, reconcile, revisions, specs
 from ciranda.environment.jobs import Run as JobRun
 from ciranda.kernel import database, errors, log, store
-from ciranda.loop import advance, changes, jobs, places, receive, refresh
+from ciranda.loop import advance, approvals, changes, jobs, places, receive, recheck, refresh, restore
 from ciranda.pipeline import interpreters
 from ciranda.release import releases
 from ciranda.service import supervisor
@@ -151,10 +151,15 @@ class Control:
 
     def apply(self, plan: str, *, actor: str) -> dict[str, Any]:
         """Do what a plan says. Raises errors.NotFound, errors.Stale, errors.Refused."""
+        saved = plans.find(self.database, plan)
+        if saved.release is not None:
+            self._refuse_worse(saved.project, saved.release, saved.environment)
         return self._planned(*applying.apply(self.database, self.store, plan, actor=actor))
 
     def approve(self, plan: str, *, actor: str) -> dict[str, Any]:
-        """Approve a plan. Raises errors.NotFound, errors.Stale, errors.Refused."""
+        """Approve a plan, or `change/PROJECT/N` that asks a person. Raises errors.NotFound, errors.Stale, errors.Refused."""
+        if plan.startswith(approvals.CHANGE):
+            return self._approve_change(plan, actor=actor)
         made, new = applying.approve(self.database, self.store, plan, actor=actor)
         by = [one.actor for one in plans.approvals(self.database, made.digest)]
         return {
@@ -164,11 +169,23 @@ class Control:
 
     def promote(self, project: str, environment: str, *, release: str, actor: str) -> dict[str, Any]:
         """Make the plan of a release and apply it. Raises errors.NotFound, errors.Refused."""
+        self._refuse_worse(project, release, environment)
         return self._planned(*applying.promote(self.database, self.store, project, environment, release, actor=actor))
 
     def destroy(self, project: str, environment: str, *, plan: str, actor: str) -> dict[str, Any]:
         """Take everything out of an environment. Raises errors.NotFound, errors.Stale, errors.Refused."""
         return self._planned(*applying.destroy(self.database, self.store, project, environment, name=plan, actor=actor))
+
+    def _approve_change(self, name: str, *, actor: str) -> dict[str, Any]:
+        project, number = approvals.parse(name)
+        change = self.database.write(lambda tx: approvals.approve(tx, project, number, actor=actor))
+        return {"change": change.number, "project": change.project, "head": change.head, "reason": change.reason}
+
+    def _refuse_worse(self, project: str, release: str, environment: str) -> None:
+        """A release does not replace what it was never compared with. Raises errors.NotYet, errors.Refused."""
+        places = self._workshop()
+        found = releases.get(self.database, project, release)
+        recheck.refuse_worse(found, restore.manifest(places, found), environment, places)
 
     def _planned(self, made: plans.Plan, target: revisions.Revision) -> dict[str, Any]:
         return {"plan": made.digest, "changed": not made.empty, "to": self._revision(target)}

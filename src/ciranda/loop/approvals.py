@@ -8,6 +8,16 @@ from ciranda.kernel.database import Database, Transaction
 from ciranda.loop import changes
 from ciranda.loop.changes import Change
 
+CHANGE = "change/"  # before the project and the number of a change, where a plan's digest may stand too
+
+
+def parse(name: str) -> tuple[str, int]:
+    """The project and the number that `change/flights/7` names. Raises errors.Usage."""
+    project, _, number = name.removeprefix(CHANGE).rpartition("/")
+    if not project or not number.isdecimal():
+        raise errors.Usage(f'"{name}" names no change', hint="ciranda approve change/N, in its project")
+    return project, int(number)
+
 
 def asked(database: Database | Transaction, change: Change) -> list[dict[str, Any]]:
     """The verdicts of a change that are left to a person."""

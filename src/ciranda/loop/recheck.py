@@ -37,7 +37,7 @@ class Barred:
 
 def needed(change: Change, content: manifest.Manifest, environment: str, places: Workshop) -> Compared | None:
     """What a release would have to be compared with before it enters, None when its gate has seen just that."""
-    if environment != list(content.environments)[-1]:
+    if environment != next(reversed(content.environments), None):
         return None
     then: Compared | None = change.outcome.get("live")
     if then is not None and not then:
@@ -72,8 +72,8 @@ def refuse_worse(release: releases.Release, content: manifest.Manifest, environm
     A failure is not taken from memory: the checks run once more for whoever asks again.
     """
     change = None if release.change is None else changes.get(places.database, release.change)
-    if change is None:
-        return
+    if change is None or not _may_enter(release, content, environment, places):
+        return  # whoever applies the plan says why
     found = barred(change, release, content, environment, places)
     if found is None:
         return
@@ -84,6 +84,17 @@ def refuse_worse(release: releases.Release, content: manifest.Manifest, environm
     raise errors.Refused(
         f"{release.name} does not enter {environment}: {found.reason}", hint=f"the checks run once more; {again}"
     )
+
+
+def _may_enter(release: releases.Release, content: manifest.Manifest, environment: str, places: Workshop) -> bool:
+    """Whether nothing else keeps a release out: neither a hold nor the environment before."""
+    place = content.environments.get(environment)
+    if place is None or revisions.environment(places.database, release.project, environment).held:
+        return False
+    before = (
+        None if place.after is None else revisions.of_release(places.database, release.project, place.after, release.id)
+    )
+    return place.after is None or (before is not None and before.state == "reached")
 
 
 def against(project: str, environment: str, places: Workshop) -> str:

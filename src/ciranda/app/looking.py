@@ -1,11 +1,7 @@
 """What there is in a home, for people who look: assets with their versions, runs, evidence, rows."""
 
 import re
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ciranda.checks import verdicts
@@ -13,7 +9,7 @@ from ciranda.kernel import digest, errors
 from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
 from ciranda.loop import changes
-from ciranda.pipeline import runs
+from ciranda.pipeline import profile, references, runs
 from ciranda.pipeline.records import Outcome, StepResult, Version
 from ciranda.project import names
 
@@ -120,6 +116,9 @@ def inside(store: Store, version: Version, rows: int) -> Inside:
     match version.codec:
         case "files" | "folder":
             return Inside(files=tuple((path, store.size(inner)) for path, inner, _ in store.listing(version.digest)))
+        case "reference":
+            listed = references.entries(store, version.digest)
+            return Inside(files=tuple((f"{one.place}  {references.short(one.pin)}", one.size or 0) for one in listed))
         case "parquet":
             return _table(store, version, rows)
         case "json" | "text":
@@ -142,20 +141,9 @@ def evidence(store: Store, name: str | None) -> dict[str, Any] | None:
 
 
 def _table(store: Store, version: Version, rows: int) -> Inside:
-    import polars
-
-    with _file(store, version.digest) as path:
-        schema = polars.read_parquet_schema(path)
-        head = polars.read_parquet(path, n_rows=rows)
+    table = profile.frame(store, version)
+    schema, head = table.collect_schema(), table.head(rows).collect()
     return Inside(tuple((name, str(kind)) for name, kind in schema.items()), tuple(head.rows()))
-
-
-@contextmanager
-def _file(store: Store, name: str) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="ciranda-") as folder:
-        path = Path(folder, "object")
-        store.export(name, path)
-        yield path
 
 
 def _array(head: bytes) -> str:

@@ -1,49 +1,103 @@
 """`ciranda show`: what there is: assets, runs, rows, evidence."""
 
 import argparse
-import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ciranda.app import local, looking
-from ciranda.cli import tables, words
+from ciranda.app.views import lineage as views
+from ciranda.cli import showing, tables, words
+from ciranda.environment import revisions
 from ciranda.kernel import errors
 from ciranda.pipeline import runs, tries
 from ciranda.pipeline.records import Outcome, StepResult
 from ciranda.project import names
+from ciranda.release import releases
 
-EXAMPLE = "  ciranda show\n  ciranda show sales\n  ciranda show sales@run-3 --check sold_for_something"
+EXAMPLE = """\
+  ciranda show                     # the last run
+  ciranda show sales               # a version: what made it, what uses it; also sales@run-3, @r41, @prod, @b3:41c0
+  ciranda show sales@r41 --where "day = '2013-01-01'"      # these rows, and those of its sources that agree
+  ciranda show prod                # what an environment runs, and what that is made of; also r41
+  ciranda show 019661e5c3b19f03a17be2d40000002a-r42        # the id of a request: who answered it, made of what"""
 _RUNS = 5
-# How each verdict is marked.
-_STATES = {"pass": "passed", "warn": "warned", "fail": "failed", "inconclusive": "unsure", "ask": "unsure"}
+_STATES = {"pass": "passed", "warn": "warned", "fail": "failed", "inconclusive": "unsure"}  # of a verdict, as marked
+_ID = re.compile(r"[0-9A-Fa-f-]{16,}(-r[0-9]+)?")  # what somebody may take for the id of a request
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the verb."""
-    parser.add_argument("what", nargs="?", metavar="ASSET[@run-N] | run-N", help="an asset, or a run (default: all)")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        metavar="WHAT",
+        help="ASSET, ASSET@run-N | r41 | prod | b3:…, run-N, r41, prod, or a request's id (default: the last run)",
+    )
+    parser.add_argument("-e", "--environment", metavar="NAME", help="as it is live in this environment")
     parser.add_argument("--check", metavar="NAME", help="what this check of the asset found, with its rows")
     parser.add_argument("--rows", type=int, default=5, metavar="N", help="rows of a table (default: 5)")
+    parser.add_argument(
+        "--where", metavar="SQL", help="the rows for which this is true, and those of the sources like them"
+    )
 
 
 def main(given: argparse.Namespace) -> int:
     """Print what was asked for; nothing is run."""
+    if given.what is not None and _ID.fullmatch(given.what):
+        return showing.request(given)
     with local.opened(given.home, Path.cwd(), create=False) as here:
         project = here.project.name
-        if given.what is None or looking.run_number(given.what) is not None:
-            if given.check:
-                raise errors.Usage("--check needs an asset", hint="ciranda show ASSET@run-N --check NAME")
-            found = looking.run(here.database, project, given.what)
-            history = runs.history(here.database, project, _RUNS) if given.what is None else []
+        named = given.what if given.what is not None else given.environment
+        if named is None or looking.run_number(named) is not None:
+            _whole(given, "a run")
+            found = looking.run(here.database, project, named)
+            history = runs.history(here.database, project, _RUNS) if named is None else []
             _run(given, found, looking.assets(here.database, found), history, here)
-        else:
-            asset = looking.asset(here.database, project, given.what)
-            if given.check:
-                _check(given, asset, here)
+        elif _is_place(named, here, given):
+            _whole(given, "a release")
+            ground = showing.ground(here)
+            if views.is_release(named):
+                showing.release(given, views.story(ground, releases.get(here.database, project, named)), here)
             else:
-                _asset(given, asset, here)
+                revision = views.live(ground, project, named)
+                story = views.story(ground, releases.by_id(here.database, revision.release), revision)
+                showing.release(given, story, here)
+        else:
+            _asset(given, views.find(showing.ground(here), project, named, given.environment), here)
     return 0
+
+
+def _asset(given: argparse.Namespace, found: views.Found, here: local.Local) -> None:
+    if given.check:
+        _check(given, found.asset, here)
+    elif given.where is not None:
+        showing.rows(given, found, here)
+    else:
+        showing.version(given, found, here)
+
+
+def _whole(given: argparse.Namespace, what: str) -> None:
+    """Refuse what can only be asked of an asset."""
+    for option in ("check", "where"):
+        if getattr(given, option) is not None:
+            raise errors.Usage(f"--{option} needs an asset, not {what}", hint=f"ciranda show ASSET --{option} …")
+
+
+def _is_place(named: str, here: local.Local, given: argparse.Namespace) -> bool:
+    """Whether a release or an environment is meant; an asset of that name comes first, unless -e says the name."""
+    if "@" in named or (given.what is not None and given.environment is not None):
+        return False
+    if given.what is None:
+        return True
+    try:
+        looking.asset(here.database, here.project.name, named)
+    except errors.NotFound:
+        known = [place.name for place in revisions.environments(here.database, here.project.name)]
+        return views.is_release(named) or named.partition("#")[0] in known
+    return False
 
 
 def _run(
@@ -54,8 +108,8 @@ def _run(
     here: local.Local,
 ) -> None:
     if given.json:
-        told = {"run": _run_document(found), "assets": [_document(asset) for asset in assets]}
-        _json(told | ({"runs": [_run_document(each) for each in history]} if history else {}))
+        told = {"run": _run_document(found), "assets": [showing.document(asset) for asset in assets]}
+        showing.told(told | ({"runs": [_run_document(each) for each in history]} if history else {}))
         return
     words.out(f"{found.project} · {found.name} {_run_line(found)}")
     wide = max([12, *(len(asset.result.step) for asset in assets)])
@@ -64,7 +118,7 @@ def _run(
         if step.version is None:
             words.out(f"  {words.mark(step.state)} {step.step:<{wide}}  {words.clip(_cause(step), 80)}")
             continue
-        files = _files(step.version.codec, here, step.version.digest)
+        files = showing.files(here.store, step.version)
         states = runs.count([runs.verdict(outcome) for outcome in asset.outcomes])
         checks = ", ".join(f"{number} {state}" for state, number in states.items())
         held = words.contents(step.version, files)
@@ -94,55 +148,6 @@ def _run_line(found: runs.Run) -> str:
     return f"{found.state}{took} · {at}{changed} · {told or 'no steps'} · {found.cause} by {found.actor}{shape}"
 
 
-def _asset(given: argparse.Namespace, asset: looking.Asset, here: local.Local) -> None:
-    step = asset.result
-    version = step.version
-    if version is None:
-        if given.json:
-            _json(_document(asset))
-        else:
-            words.out(f"{step.step} has no version in {asset.run.name}: {step.state}")
-            words.out(step.error or "")
-        return
-    inside = looking.inside(here.store, version, max(given.rows, 0))
-    if given.json:
-        rows = [[_plain(value) for value in row] for row in inside.rows]
-        _json(_document(asset) | {"inside": asdict(inside) | {"rows": rows}})
-        return
-    files = len(inside.files) if inside.files else None
-    words.out(f"{step.step}  {version.kind}  {words.contents(version, files)}")
-    words.out(f"  version   {version.digest}")
-    words.out(f"  stored    {words.size(version.size)} as {version.codec}")
-    words.out(f"  in        {asset.run.name} ({step.state})")
-    for name, value in version.figures.items():
-        words.out(f"  {name:<9} {words.number(value) if isinstance(value, int | float) else json.dumps(value)}")
-    for outcome in asset.outcomes:
-        said = words.finding(outcome)
-        words.out(
-            f"  {words.mark(runs.verdict(outcome))} {outcome.check}{': ' + words.clip(said, 100) if said else ''}"
-        )
-    if inside.schema:
-        words.out("")
-        wide = max(len(name) for name, _ in inside.schema)
-        for name, kind in inside.schema:
-            words.out(f"  {name:<{wide}}  {kind}")
-    private = here.project.private
-    if inside.rows:
-        words.out("")
-        columns = [name for name, _ in inside.schema]
-        shown = [["(private)" if n in private else v for n, v in zip(columns, row, strict=True)] for row in inside.rows]
-        for line in tables.lay(columns, shown):
-            words.out(f"  {line}")
-    for path, size in inside.files[:20]:
-        words.out(f"  {path}  {words.size(size)}")
-    if len(inside.files) > 20:
-        words.out(f"  … and {words.count(len(inside.files) - 20, 'file')} more")
-    if inside.text:
-        words.out("")
-        for line in inside.text.splitlines()[:40]:
-            words.out(f"  {words.clip(line, 200)}")
-
-
 def _check(given: argparse.Namespace, asset: looking.Asset, here: local.Local) -> None:
     outcome = next((each for each in asset.outcomes if each.check == given.check), None)
     judged = looking.gate(here.database, asset, given.check)
@@ -152,7 +157,9 @@ def _check(given: argparse.Namespace, asset: looking.Asset, here: local.Local) -
         raise errors.NotFound(f'{asset.result.step} has no check "{given.check}" in {asset.run.name}', hint=hint)
     if given.json:
         own = {} if outcome is None else asdict(outcome) | {"found": looking.evidence(here.store, outcome.evidence)}
-        _json({"run": asset.run.name, "check": given.check, **own} | ({"gate": _gate(judged, here)} if judged else {}))
+        showing.told(
+            {"run": asset.run.name, "check": given.check, **own} | ({"gate": _gate(judged, here)} if judged else {})
+        )
         return
     if outcome is not None:
         _outcome(outcome, asset, here)
@@ -193,26 +200,5 @@ def _gate(judged: looking.Gate, here: local.Local) -> dict[str, Any]:
     return {"change": judged.change, "verdicts": told}
 
 
-def _document(asset: looking.Asset) -> dict[str, Any]:
-    return {"run": asset.run.name, **asdict(asset.result), "checks": [asdict(outcome) for outcome in asset.outcomes]}
-
-
 def _run_document(found: runs.Run) -> dict[str, Any]:
     return {"name": found.name, **asdict(found)}
-
-
-def _files(codec: str, here: local.Local, digest: str) -> int | None:
-    if codec not in ("files", "folder"):
-        return None
-    try:
-        return len(here.store.listing(digest))
-    except errors.CirandaError:
-        return None
-
-
-def _plain(value: Any) -> Any:
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
-
-
-def _json(value: Any) -> None:
-    words.out(json.dumps(value, indent=2, ensure_ascii=False))

@@ -106,6 +106,11 @@ def upstream(database: Database, project: str, version: Version, run: runs.Run |
     return Upstream(root, nodes)
 
 
+def made(database: Database, project: str, version: Version) -> Made | None:
+    """How a version was made; None: by no step that the ledger knows of."""
+    return _Book(database, project).made(version)
+
+
 def inputs(parts: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """The assets that a step was given, by what its key was made of: name, digest, codec. Markers are none. Pure."""
     given: Mapping[str, Any] = parts.get("inputs", {})

@@ -230,6 +230,11 @@ def page(database: Database, project: str, before: int, most: int) -> list[Run]:
     return [_run(row) for row in database.query(sql.runs_before, project=project, before=before, most=most)]
 
 
+def projects(database: Database) -> list[str]:
+    """Every project that has run in this home, by name."""
+    return [row["project"] for row in database.query(sql.projects)]
+
+
 def get(database: Database, project: str, number: int) -> Run:
     """A run by its number. Raises errors.NotFound."""
     row = database.one(sql.run_by_number, project=project, number=number)

@@ -29,7 +29,10 @@ def loaded(name: str, wanted: str, variables: Mapping[str, str]) -> Any:
     if path is None or codec is None:
         has = sorted(key[len("CIRANDA_ASSET_") :].lower() for key in variables if key.startswith("CIRANDA_ASSET_"))
         there = f"it has {', '.join(has)}" if has else "it has none"
-        raise NoAsset(f"no asset {name!r} was given to this process; {there}. Name it in `uses` of the service.")
+        raise NoAsset(
+            f"no asset {name!r} was given to this process; {there}. Name it in `uses` of the service, or say where from: "
+            f'ciranda.load({name!r}, environment="prod").'
+        )
     source = Path(path)
     if codec == "files" and wanted == "pathlib.Path":
         return sources.path(source, one=True)

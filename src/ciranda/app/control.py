@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ciranda.access import tokens
-from ciranda.app import applying
+from ciranda.app import applying, configuring
 from ciranda.app import home as homes
 from ciranda.app.views import metrics, plan, status
-from ciranda.environment import holds, memory, moves, observe, plans, reconcile, revisions, specs
+from ciranda.environment import holds, memory, moves, observe, plans, reconcile, revisions, secrets, specs
 from ciranda.environment.jobs import Run as JobRun
 from ciranda.kernel import database, errors, log, store
 from ciranda.loop import advance, approvals, changes, jobs, places, receive, recheck, refresh, restore
@@ -32,7 +32,8 @@ class Control:
         self.database = database.open(home.ledger_url, home.sockets)
         self.store = store.Store(home.store)
         self._reconcilers: dict[tuple[str, str], reconcile.Reconciler] = {}
-        self._instances = supervisor.Supervisor(home.root, self._wake)
+        self._configuring = configuring.Configuring(self.database, self.store, home.root / secrets.FILE)
+        self._instances = supervisor.Supervisor(home.root, self._wake, self._configuring.unseal)
         self._loop = advance.Loop(self._workshop())
         self._stopping = threading.Event()
         self._waiter = self.database.waiter()
@@ -73,8 +74,8 @@ class Control:
     def record_push(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """What becomes of each ref of a push, as the window asks it."""
         updates = receive.receive(
-            receive.parse(request), database=self.database, repositories_folder=self.home.repositories, lines=self.home.lines,
-            may_accept=self._is_admin,
+            receive.parse(request), database=self.database, store=self.store, repositories_folder=self.home.repositories,
+            lines=self.home.lines, may_accept=self._is_admin,
         )  # fmt: skip
         return {"ok": True, "updates": updates}
 
@@ -130,6 +131,27 @@ class Control:
     def pieces(self, digest: str) -> tuple[int, Iterator[bytes]]:
         """The size and the bytes of an object. Raises errors.NotFound."""
         return self.store.size(digest), self.store.pieces(digest)
+
+    def config(
+        self, project: str, environment: str, *, assign: Mapping[str, str], unset: Sequence[str], actor: str
+    ) -> dict[str, Any]:
+        """Set values of an environment's configuration, and take others back."""
+        made = self._configuring.config(project, environment, assign=assign, unset=unset, actor=actor)
+        return {"to": None if made is None else self._revision(made)}
+
+    def secret(
+        self, project: str, environment: str, *, name: str, value: bytes, declared: bool, actor: str
+    ) -> dict[str, Any]:
+        """Set a secret of an environment."""
+        version, new, made = self._configuring.secret(
+            project, environment, name, value, declared=declared, actor=actor
+        )
+        return {"name": name, "version": version, "new": new, "to": None if made is None else self._revision(made)}
+
+    def clone(self, project: str, environment: str, *, to: str, secrets: bool, actor: str) -> dict[str, Any]:
+        """Make an environment from what another one runs."""
+        live, made = self._configuring.clone(project, environment, to, with_secrets=secrets, actor=actor)
+        return {"from": self._revision(live), "to": self._revision(made)}
 
     def status(self, project: str | None) -> dict[str, Any]:
         """The state of the loop, of one project or of all. Raises errors.NotFound."""
@@ -244,7 +266,7 @@ class Control:
         known = changes.project(self.database, project)
         if known is None:
             raise errors.NotFound(f"there is no project {project}", hint="what there is: ciranda status")
-        trees.write(repositories.path(self.home.repositories, known.repository), commit, destination)
+        trees.write(repositories.path(self.home.repositories, known.repository), commit, destination, store=self.store)
 
     def _wake(self) -> None:
         """An instance's health has changed: every environment looks now."""

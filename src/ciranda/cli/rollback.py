@@ -20,7 +20,7 @@ from ciranda.kernel.store import Store
 from ciranda.loop import changes
 from ciranda.release import releases
 
-EXAMPLE = '  ciranda rollback prod\n  ciranda rollback prod --to r40 --reason "late flights are missing"'
+EXAMPLE = '  ciranda rollback prod\n  ciranda rollback prod --to prod#17\n  ciranda rollback prod --to r40 --reason "late flights are missing"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,11 @@ class Back:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the verb."""
     parser.add_argument("environment", metavar="ENVIRONMENT", help="which one: prod")
-    parser.add_argument("--to", metavar="RELEASE", help="a release that was live there (default: the one before)")
+    parser.add_argument(
+        "--to",
+        metavar="RELEASE",
+        help="a release that was live there, or a revision with its configuration: prod#17 (default: the release before)",
+    )
     parser.add_argument("--reason", default="", metavar="TEXT", help="why, for everybody who asks")
     parser.add_argument("--project", metavar="NAME", help="the project, where the home has several")
     parser.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="how long to wait (120)")

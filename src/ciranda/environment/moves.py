@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from ciranda.environment import holds, resolve, revisions
+from ciranda.environment import holds, renew, resolve, revisions
 from ciranda.environment.revisions import Cause, Count, Revision, Verification
 from ciranda.kernel import clock, digest, errors, events, statements
 from ciranda.kernel.database import Transaction
@@ -39,7 +39,28 @@ def target(
     if now is not None and resolve.same(now, release.id, wanted):
         return now
     holds.refuse_held(tx, project, environment)
-    return insert(tx, draft(project, environment, release.id, wanted, cause="promotion", actor=actor), event)
+    return enter(tx, environment, release, wanted, actor=actor, event=event)
+
+
+def enter(
+    tx: Transaction,
+    environment: str,
+    release: releases.Release,
+    wanted: resolve.Resolved,
+    *,
+    actor: str,
+    event: str | None = None,
+) -> Revision:
+    """Make a release, resolved in this transaction, the target; whether it may enter was asked before."""
+    declare(tx, release.project, environment)
+    return insert(tx, draft(release.project, environment, release.id, wanted, cause="promotion", actor=actor), event)
+
+
+def destroy(tx: Transaction, now: Revision, *, actor: str) -> Revision:
+    """Aim an environment at nothing: routes and instances go, the history stays."""
+    return insert(
+        tx, draft(now.project, now.environment, now.release, resolve.Resolved(), cause="destroy", actor=actor)
+    )
 
 
 def rollback(
@@ -47,8 +68,9 @@ def rollback(
 ) -> tuple[Revision, Revision]:
     """Go back: the revision that is left, and a new target that copies the last reached one of an older release.
 
-    Keeps the current scale, marks what is left as bad, holds the environment. `to` names a release that was live here
-    before. It is not verified again: a failing smoke test must not bar the way back.
+    Keeps the current scale and the newest secrets, marks what is left as bad, holds the environment. `to` names a release
+    that was live here before, or a revision (`prod#17`), whose configuration then is the server's
+    layer again. It is not verified again: a failing smoke test must not bar the way back.
     Raises errors.NotFound when nothing was live here before, errors.Refused when `to` runs already.
     """
     now = revisions.current(tx, project, environment)
@@ -59,15 +81,18 @@ def rollback(
         )
     left = releases.by_id(tx, now.release)
     if to is None:
-        row = tx.one(sql.way_back, project=project, environment=environment, newer=left.number)
+        newer = left.number + 1 if now.gone else left.number  # what was destroyed is what one goes back to
+        row = tx.one(sql.way_back, project=project, environment=environment, newer=newer)
         if row is None:
             raise errors.NotFound(
                 f"{environment} has run no release before {left.name} that is good to go back to",
                 hint=f"what ran there: ciranda status -e {environment}",
             )
+    elif "#" in to:
+        row = renew.numbered(tx, now, to)
     else:
         release = releases.get(tx, project, to)
-        if release.id == now.release:
+        if release.id == now.release and not now.gone:
             raise errors.Refused(
                 f"{environment} is at {release.name} already", hint=f"see: ciranda status -e {environment}"
             )
@@ -78,11 +103,14 @@ def rollback(
                 hint=f"what ran there: ciranda status -e {environment}",
             )
     older = revisions.revision(row)
-    tx.execute(sql.mark_bad, project=project, environment=environment, release=now.release)
+    if not now.gone and older.release != now.release:
+        tx.execute(sql.mark_bad, project=project, environment=environment, release=now.release)
     holds.hold(tx, project, environment, reason=reason or f"rolled back from {left.name}", actor=actor)
+    if to is not None and "#" in to:
+        renew.restore(tx, older, actor=actor)
     wanted = resolve.Resolved(
         config=older.config,
-        secrets=older.secrets,
+        secrets=renew.newest(tx, older),
         instances={name: now.instances.get(name, count) for name, count in older.instances.items()},
     )
     made = draft(project, environment, older.release, wanted, cause="rollback", actor=actor)

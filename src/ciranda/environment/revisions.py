@@ -13,7 +13,7 @@ from ciranda.project import declaration
 sql = statements.load("ciranda.environment")
 
 State = Literal["target", "reached", "failed", "superseded"]
-Cause = Literal["promotion", "rollback", "scale", "config", "destroy"]
+Cause = Literal["promotion", "rollback", "scale", "config", "secret", "clone", "destroy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +178,8 @@ def nearest(reached: Sequence[Revision]) -> list[Revision]:
         if len(others) > STANDBYS:
             break
         found.append(each)
+        if each.gone:  # whatever ran before was given up with it
+            break
     return found
 
 

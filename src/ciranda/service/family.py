@@ -75,12 +75,14 @@ class Family:
         note: Mapping[str, Any] = MappingProxyType({}),
         inner: bool = False,
         descriptors: Sequence[int] = (),
-        streams: children.Streams = children.Streams(),
+        streams: children.Streams | None = None,
     ) -> Child:
         """Start and record a child; one that cannot be recorded is killed. Raises OSError, errors.StorageFull."""
         env = {**env, children.MARK: f"{self._home}:{name}"}
         started_us = time.time_ns() // 1000
-        spawned = children.spawn(argv, env=env, cwd=cwd, log=log, inner=inner, descriptors=descriptors, streams=streams)
+        spawned = children.spawn(
+            argv, env=env, cwd=cwd, log=log, inner=inner, descriptors=descriptors, streams=streams or children.Streams()
+        )
         failpoint("keeper.spawned")
         child = Child(name, role, spawned.identity, spawned.inner, spec, log, drain, started_us, dict(note))
         self.members[name] = child

@@ -172,7 +172,9 @@ class Supervisor:
         if self._unseal is None:
             raise errors.Refused(f"{spec.service} needs secrets, and nobody here can unseal them")
         folder = self._secrets / name
-        volatile.keep(folder, self._unseal(spec.project, spec.environment, spec.secrets))
+        values = self._unseal(spec.project, spec.environment, spec.secrets)
+        with self._lock:  # else a sweep might take the folder around it away
+            volatile.keep(folder, values)
         return folder
 
     def stop(self, instance: str) -> None:

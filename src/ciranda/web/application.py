@@ -6,7 +6,7 @@ from litestar import Litestar, asgi
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from ciranda.web import api, authority, data, git
+from ciranda.web import api, authority, configuration, data, git
 from ciranda.web.pages import handlers as page_handlers
 from ciranda.web.port import Control, Rooms
 
@@ -43,7 +43,13 @@ def build(
         return guard
 
     return Litestar(
-        [git_mount, *acts.handlers(), *data.Data(acts).handlers(), *(pages.handlers() if pages else ())],
+        [
+            git_mount,
+            *acts.handlers(),
+            *data.Data(acts).handlers(),
+            *configuration.Configuration(acts).handlers(),
+            *(pages.handlers() if pages else ()),
+        ],
         middleware=[guarded],
         exception_handlers=api.HANDLERS | ({HTTPException: pages.unknown} if pages else {}),
         openapi_config=None,

@@ -54,6 +54,19 @@ class Control(Protocol):
     def pieces(self, digest: str) -> tuple[int, Iterator[bytes]]:
         """The size and the bytes of an object. Raises errors.NotFound."""
 
+    def config(
+        self, project: str, environment: str, *, assign: Mapping[str, str], unset: Sequence[str], actor: str
+    ) -> Mapping[str, Any]:
+        """Set values of an environment's configuration, and take others back."""
+
+    def secret(
+        self, project: str, environment: str, *, name: str, value: bytes, declared: bool, actor: str
+    ) -> Mapping[str, Any]:
+        """Set a secret of an environment."""
+
+    def clone(self, project: str, environment: str, *, to: str, secrets: bool, actor: str) -> Mapping[str, Any]:
+        """Make an environment from what another one runs."""
+
     def status(self, project: str | None) -> Mapping[str, Any]:
         """The state of the loop, of one project or of all."""
 

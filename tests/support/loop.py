@@ -62,7 +62,7 @@ def site(folder: Path) -> Iterator[Site]:
     subprocess.run(["git", "-C", str(bare), "fetch", "-q", str(clone.path), "+HEAD:refs/heads/main"], check=True)
     (folder / "lines").mkdir()
     opened = database.open(f"sqlite:///{folder / 'ledger.db'}", folder)
-    rooms = ("kernel", "release", "environment", "loop")
+    rooms = ("kernel", "checks", "release", "environment", "loop")
     migrations.migrate(opened, [f"ciranda.{room}" for room in rooms])
     try:
         yield Site(

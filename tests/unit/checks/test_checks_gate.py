@@ -109,3 +109,28 @@ def test_several_loosened_rules_are_one_reason() -> None:
     found = [gate.Verdict(line, "rules", "fail", True, "base") for line in ("check a is gone", "check b is gone")]
     assert gate.decide(found).reason == "it loosens 2 rules: check a is gone, check b is gone"
     assert gate.decide(found[:1]).reason == "it loosens a rule: check a is gone"
+
+
+def test_what_is_left_to_a_person_neither_blocks_nor_passes() -> None:
+    rules = policy.effective_policy(replace(RULES, when_unsure={"good": "ask", "pytest": "ask"}), RULES)
+    decision = judged(rules, outcome(passed=None))
+    assert (decision.passed, decision.asks) == (False, True)
+    assert decision.reason == "flights: good could not be judged"
+    code = gate.of_code(rules, [CodeOutcome("pytest", None, 600.0, "it did not end within 600 s")])
+    assert gate.decide(code).asks
+    assert judged(rules, outcome(passed=False)).asks is False  # a failure is no question
+    assert judged(rules, outcome()).passed
+
+
+def test_nothing_is_asked_of_a_person_while_something_blocks() -> None:
+    both = replace(RULES, checks={"good": RULE, "bad": RULE}, when_unsure={"good": "ask"})
+    decision = judged(policy.effective_policy(both, both), outcome(passed=None), outcome("bad", passed=False, count=2))
+    assert (decision.passed, decision.asks) == (False, False)
+    assert decision.reason == "flights: bad failed on 2 rows"
+
+
+def test_a_verdict_tells_the_rules_of_a_schema_and_how_often_it_failed() -> None:
+    rules = policy.effective_policy(RULES, RULES)
+    (verdict,) = gate.of_checks(rules, [outcome(passed=False, count=3, rules={"far min": 3}, failed=2, tried=3)], [])
+    told = gate.as_mapping(verdict)
+    assert (told["rules"], told["failed"], told["tried"]) == ({"far min": 3}, 2, 3)

@@ -39,6 +39,7 @@ def test_the_bases_commands_and_thresholds_judge_whatever_the_change_says() -> N
         (replace(BASE, code=("pytest",)), "checks.code no longer runs 'ruff check .'"),
         (replace(BASE, code_timeout=601.0), "checks.timeout 600 s → 601 s"),
         (replace(BASE, when_unsure={"good": "warn"}), "checks.when_unsure.good block → warn"),
+        (replace(BASE, when_unsure={"good": "ask"}), "checks.when_unsure.good block → ask"),
         (replace(BASE, checks={"good": RULE}), "check other is gone"),
         (replace(BASE, places={"prod": policy.Place()}), "environments.prod no longer comes after test"),
         (
@@ -80,3 +81,10 @@ def test_stricter_is_not_looser(change: policy.Rules) -> None:
 def test_an_edited_body_runs_beside_the_bases() -> None:
     change = replace(BASE, checks={**BASE.checks, "good": replace(RULE, body="b3:9")})
     assert policy.effective_policy(BASE, change).rerun == ("good",)
+
+
+@pytest.mark.parametrize(("before", "after", "looser"), [("ask", "warn", 1), ("warn", "ask", 0), ("ask", "ask", 0)])
+def test_asking_is_stricter_than_warning(before: str, after: str, looser: int) -> None:
+    base, change = (replace(BASE, when_unsure={"good": unsure}) for unsure in (before, after))
+    assert len(policy.effective_policy(base, change).loosened) == looser
+    assert policy.effective_policy(base, replace(BASE, when_unsure={})).loosened == ()

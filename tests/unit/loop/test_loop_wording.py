@@ -146,3 +146,39 @@ def test_a_loosened_rule_says_how_it_may_be_let_in() -> None:
     assert wording.rules([replace(blocked, judgement="warn")], width=8) == [
         "  rules     ! check good only warns (accepted)"
     ]
+
+
+def test_a_schema_says_its_rules() -> None:
+    broken = replace(
+        RED, check="flights_schema", count=3, of=9, rules={"far min": 3}, message="far min 3", evidence=None
+    )
+    (line,) = wording.asset(MADE, [broken], width=8, evidence={}, run=1)
+    assert line.split(" ✗ ")[1] == "flights_schema: 3 of 9 rows: far min 3"
+
+
+def test_a_flaky_check_and_a_flaky_command_are_told_whether_they_pass_or_not() -> None:
+    told = "flown_once is flaky: failed 2 of 3 times on the same inputs"
+    for verdict in (replace(GREEN, failed=2, tried=3, cached=True), replace(RED, failed=2, tried=3)):
+        assert wording.asset(MADE, [verdict], width=8, evidence={}, run=1)[-1].strip() == f"! {told}"
+    assert wording.asset(MADE, [replace(RED, failed=3, tried=3, evidence=None)], width=8, evidence={}, run=1)[1:] == []
+    command = CodeOutcome("pytest", True, 1.0, "2 passed", b"2 passed", failed=1, tried=2)
+    assert wording.code([command], width=8)[1].strip() == "! pytest is flaky: failed 1 of 2 times on the same inputs"
+
+
+def test_a_command_that_could_not_be_judged_warns_asks_or_fails() -> None:
+    unsure = CodeOutcome("pytest", None, 9.0, "it did not end within 9 s")
+    assert wording.code([unsure], width=8)[0].startswith("  code      ✗ pytest: it did not end")
+    for eased, mark in (("warn", "!"), ("ask", "?")):
+        lines = wording.code([unsure], width=8, eased={"pytest": eased})
+        assert lines[0].startswith("  code      ! nothing judged")
+        assert lines[1].strip() == f"{mark} pytest: it did not end within 9 s"
+
+
+def test_what_a_person_is_asked() -> None:
+    unsure = replace(GREEN, judgement="ask", message="raised KeyError: 'x'")
+    lines = wording.asset(MADE, [unsure], width=8, evidence={}, run=1)
+    assert lines[1].strip() == "? flown_once: raised KeyError: 'x' (asks)"
+    assert [line.strip() for line in wording.question("flights: flown_once could not be judged", 7, width=8)] == [
+        "gate      ? a person decides: flights: flown_once could not be judged",
+        "let it in: ciranda approve change/7",
+    ]

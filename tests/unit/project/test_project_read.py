@@ -28,7 +28,7 @@ pipeline = "pipeline.py"
 raw = { files = "data/*.csv" }
 [checks]
 code = ["ruff check .", "pytest -q tests/unit"]
-when_unsure = { odd = "warn" }
+when_unsure = { odd = "warn", even = "ask" }
 [services.delays]
 predict = "service:predict"
 uses = ["delay"]
@@ -119,7 +119,6 @@ def test_a_mistake_is_told_with_its_line(text: str, line: int, what: str, hint: 
         ("[environments.a]\ninfra = 'infra/'\n", 4, "environments.a.infra"),
         ("[environments.preview-x]\n", 3, "previews"),
         ("[config.A]\ndefault = 'secret:A'\n", 4, "secret"),
-        ("[checks]\nwhen_unsure = { a = 'ask' }\n", 4, "approvals"),
     ],
 )
 def test_what_is_not_built_yet_is_refused_as_such(text: str, line: int, what: str) -> None:

@@ -6,7 +6,7 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -53,6 +53,7 @@ class Place:
     home: Path  # hidden from what runs
     readable: tuple[Path, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
+    mask: Callable[[bytes], bytes] = bytes  # what takes secrets out of the output, before anybody sees it
 
 
 def key(command: str, *, tree: str, interpreter: str) -> str:
@@ -123,13 +124,14 @@ def run(command: str, place: Place, *, timeout: float) -> CodeOutcome:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         output, _ = process.communicate()
-        return CodeOutcome(command, None, time.monotonic() - started, f"it did not end within {timeout:g} s", output)
+        said = f"it did not end within {timeout:g} s"
+        return CodeOutcome(command, None, time.monotonic() - started, said, place.mask(output))
     except BaseException:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         raise
-    outcome = CodeOutcome(command, process.returncode == 0, time.monotonic() - started, "", output)
-    return CodeOutcome(command, outcome.passed, outcome.seconds, _summary(outcome, process.returncode), output)
+    outcome = CodeOutcome(command, process.returncode == 0, time.monotonic() - started, "", place.mask(output))
+    return replace(outcome, summary=_summary(outcome, process.returncode))
 
 
 def _summary(outcome: CodeOutcome, status: int) -> str:

@@ -20,7 +20,10 @@ from ciranda.kernel.store import Store
 from ciranda.loop import changes
 from ciranda.release import releases
 
-EXAMPLE = '  ciranda rollback prod\n  ciranda rollback prod --to prod#17\n  ciranda rollback prod --to r40 --reason "late flights are missing"'
+EXAMPLE = (
+    "  ciranda rollback prod\n  ciranda rollback prod --to prod#17\n"
+    '  ciranda rollback prod --to r40 --reason "late flights are missing"'
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from ciranda.environment import moves, revisions
+from ciranda.environment import moves, resolve, revisions
 from ciranda.kernel import clock, errors, failpoints, log, tasks
 from ciranda.kernel.database import Database, Transaction
 from ciranda.loop import changes, contents, deliver, jobs, pins, recheck, refresh, restore, tell, wording
@@ -252,7 +252,7 @@ def _deliver(change: Change, places: Workshop) -> bool:
                 seen = revisions.live(database, change.project, environment)
                 barred = recheck.barred(change, release, content, environment, places)
                 if barred is None:
-                    moved |= _enter(change, release, content, environment, seen, database)
+                    moved |= _enter(change, release, content, environment, seen, places)
                 elif barred.waits:
                     _compare_again(change, release, environment, barred, places)
                 else:
@@ -268,9 +268,21 @@ def _enter(
     content: manifest.Manifest,
     environment: str,
     seen: revisions.Revision | None,
-    database: Database,
+    places: Workshop,
 ) -> bool:
-    """Make the release the target; `seen` is what was live when its checks were asked about."""
+    """Make the release the target; `seen` is what was live when its checks were asked about.
+
+    One that cannot be resolved there, such as for a secret that is not set, waits until it can, and says so once.
+    """
+    database = places.database
+    try:
+        resolve.resolve(database, release, content, environment)
+    except errors.Refused as refused:
+        teller, said = tell.Teller(places.lines, change.id), f"{environment}:{refused.message}"
+        if said not in teller.keys():  # noqa: SIM118 - no mapping
+            text = f"{release.name} waits: {refused.message}"
+            teller.say(wording.line(environment, "!", text, width=_width(change)), f"{'':15}{refused.hint}", key=said)
+        return False
 
     def work(tx: Transaction) -> None:
         if revisions.live(tx, change.project, environment) != seen:

@@ -9,7 +9,7 @@ from typing import Any
 from ciranda.checks import code, gate, policy, verdicts
 from ciranda.kernel import digest, errors, failpoints, tasks
 from ciranda.kernel.database import Transaction
-from ciranda.loop import benches, changes, contents, pins, rules, tell, wording
+from ciranda.loop import benches, changes, contents, pins, rules, tell, veil, wording
 from ciranda.loop.changes import Change
 from ciranda.loop.places import Workshop
 from ciranda.pipeline import engine, interpreters, records
@@ -91,7 +91,8 @@ def _judge(change: Change, task: tasks.Task, workshop: Workshop, folder: Path) -
 
 def _code(bench: benches.Bench, effective: policy.Policy, workshop: Workshop) -> list[code.CodeOutcome]:
     python = bench.interpreter.python
-    place = code.Place(bench.tree.with_name("code"), python, workshop.home, interpreters.folders(python))
+    mask = veil.mask(workshop, bench.project.name)
+    place = code.Place(bench.tree.with_name("code"), python, workshop.home, interpreters.folders(python), mask=mask)
     return code.run_all(
         [*effective.code, *effective.additional_code], place, timeout=effective.code_timeout, database=workshop.database,
         tree=bench.tree_digest, interpreter=bench.interpreter.digest, eased=effective.when_unsure,

@@ -7,7 +7,7 @@ from ciranda.checks import code
 from ciranda.environment import revisions
 from ciranda.kernel import tasks
 from ciranda.kernel.database import Transaction
-from ciranda.loop import changes, restore
+from ciranda.loop import changes, restore, veil
 from ciranda.loop.places import Workshop
 from ciranda.pipeline import interpreters
 from ciranda.project import layers
@@ -27,8 +27,10 @@ def perform(task: tasks.Task, workshop: Workshop) -> None:
         shutil.rmtree(earlier, ignore_errors=True)
     folder = workshop.runs / f"verify-{revision.id}-{task.fence}"  # an earlier process may still be at work in its own
     try:
-        trees.write(repositories.path(workshop.repositories, project.repository), content.commit, folder)
-        outcomes = _outcomes(revision, release, content, folder, workshop)
+        trees.write(repositories.path(workshop.repositories, project.repository), content.commit, folder, store=workshop.store)
+        place = content.environments.get(revision.environment)
+        with veil.files(workshop, revision, place.secrets if place else (), folder.name) as given:
+            outcomes = _outcomes(revision, release, content, folder, given, workshop)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     failed = [outcome for outcome in outcomes if outcome.passed is not True]
@@ -61,6 +63,7 @@ def _outcomes(
     release: releases.Release,
     content: manifest.Manifest,
     folder: Path,
+    given: Path | None,
     workshop: Workshop,
 ) -> list[code.CodeOutcome]:
     interpreter = interpreters.ensure(interpreters.resolve(folder), workshop.interpreters, lambda _: None)
@@ -68,8 +71,9 @@ def _outcomes(
         tree=folder,
         python=interpreter.python,
         home=workshop.home,
-        readable=interpreters.folders(interpreter.python),
-        variables=_variables(revision, release, content, workshop),
+        readable=(*interpreters.folders(interpreter.python), *([given] if given else [])),
+        variables=_variables(revision, release, content, workshop) | ({"CIRANDA_SECRETS": str(given)} if given else {}),
+        mask=veil.mask(workshop, revision.project),
     )
     outcomes: list[code.CodeOutcome] = []
     for command in revision.verify.commands:

@@ -218,7 +218,8 @@ class Keeper:
         while not self.stopping or self.family.living():
             self._turn()
         (self.sockets / "keeper").unlink(missing_ok=True)
-        volatile.sweep(volatile.place(Path(self.home), "secrets"), ())
+        for name in ("secrets", "verify"):
+            volatile.sweep(volatile.place(Path(self.home), name), ())
 
     def _hear_signals(self) -> None:
         read, write = socket.socketpair()

@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -16,6 +17,7 @@ from ciranda.pipeline import lineage, profile, references, runs
 from ciranda.pipeline.records import Version
 
 _FILES = 20  # of a folder or source that are shown
+_LISTED = ("files", "folder", "reference")  # codecs of what is a list of files
 
 
 def version(given: argparse.Namespace, found: views.Found, here: local.Local) -> None:
@@ -41,12 +43,11 @@ def version(given: argparse.Namespace, found: views.Found, here: local.Local) ->
             | {"inside": asdict(inside) | {"rows": rows}, "profile": counted}
             | {"release": found.release.name if found.release else None}
             | {"revision": found.revision.name if found.revision else None}
-            | {"made": _maker(above.nodes[above.root]), "inputs": _nodes(above), "uses": _uses(below)}
+            | {"made": _maker(above.top), "inputs": _nodes(above), "uses": _uses(below)}
         )
         return
-    root = above.nodes[above.root]
-    maker = root.first if root.made is None else root.made.run
-    commit = views.commit(ground(here), project, (maker or asset.run).commit)
+    root = above.top
+    commit = views.commit(ground(here), project, (root.run or asset.run).commit)
     words.out(f"{step.step}  {held.kind}  {words.contents(held, len(inside.files) or None)}")
     words.out(tracing.fact("version", held.digest))
     words.out(tracing.fact("stored", f"{words.size(held.size)} as {held.codec}"))
@@ -60,7 +61,7 @@ def version(given: argparse.Namespace, found: views.Found, here: local.Local) ->
         )
     if len(above.nodes) > 1:
         words.out("made of")
-        _lines(tracing.tree(above, _counts(above, here.store)))
+        _lines(tracing.tree(above, _pinned(above, here.store)))
     words.out("used by")
     _lines(tracing.used(below))
     if counted is not None:
@@ -160,14 +161,12 @@ def assets(story: views.Story, read: views.Ground, names: Sequence[str]) -> list
     for above in trees.values():
         if above.root in inner:
             continue
-        root = above.nodes[above.root]
-        held = root.version
-        run = root.first if root.made is None else root.made.run
+        held, run = above.top.version, above.top.run
         by = "" if run is None else f"  {run.name}"
         lines.append(f"{held.asset}  {held.digest[:9]}  {held.kind}  {words.contents(held)}{by}")
-        if tracing.dirty(run):
-            lines.append(f"  {tracing.dirty(run)}; its key is that of {story.release.commit_sha[:7]}")
-        lines += tracing.tree(above, _counts(above, read.store))
+        if mark := tracing.dirty(run, story.run):
+            lines.append(f"  {mark}")
+        lines += tracing.tree(above, _pinned(above, read.store))
     return lines
 
 
@@ -193,11 +192,18 @@ def told(value: Any) -> None:
 def files(store: Store, held: Version) -> int | None:
     """How many files a version has; None for one that is none, or that the store lost."""
     try:
-        if held.codec in ("files", "folder"):
-            return len(store.listing(held.digest))
-        return len(references.entries(store, held.digest)) if held.codec == "reference" else None
+        return len(pinned(store, held)) if held.codec in _LISTED else None
     except (errors.NotFound, errors.Corrupt):
         return None
+
+
+def pinned(store: Store, held: Version) -> list[tracing.Pinned]:
+    """The files of a version. Raises errors.NotFound, errors.Corrupt."""
+    if held.codec == "reference":
+        return [tracing.Pinned(one.place, one.size, one.pin) for one in references.entries(store, held.digest)]
+    if held.codec not in _LISTED:
+        return []
+    return [tracing.Pinned(path, store.size(name), name) for path, name, _ in store.listing(held.digest)]
 
 
 def _contents(inside: looking.Inside, private: Sequence[str]) -> None:
@@ -227,9 +233,14 @@ def _where(found: views.Found) -> str:
     return f"{', '.join([*placed, f'{asset.run.name} ({asset.result.state})'])}{'  ' + mark if mark else ''}"
 
 
-def _counts(above: lineage.Upstream, store: Store) -> dict[str, int]:
-    counted = {node.version.digest: files(store, node.version) for node in above.above()}
-    return {name: number for name, number in counted.items() if number is not None}
+def _pinned(above: lineage.Upstream, store: Store) -> dict[str, list[tracing.Pinned]]:
+    """The files of each source upstream, by the digest of its version; nothing of those that the store lost."""
+    found = {}
+    for node in above.above():
+        if node.made is None:
+            with suppress(errors.NotFound, errors.Corrupt):
+                found[node.version.digest] = pinned(store, node.version)
+    return found
 
 
 def _lines(lines: Sequence[str]) -> None:
@@ -244,7 +255,7 @@ def _nodes(above: lineage.Upstream, *, root: bool = False) -> list[dict[str, Any
 
 
 def _maker(node: lineage.Node) -> dict[str, Any] | None:
-    run = node.first if node.made is None else node.made.run
+    run = node.run
     by = {} if run is None else {"run": run.name, "commit": run.commit, "dirty": run.dirty, "actor": run.actor}
     if node.made is None:
         return by or None

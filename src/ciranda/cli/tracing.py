@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,15 @@ _SHORT = 9  # characters of a digest
 _LABEL = 12  # columns of what stands before a fact
 
 
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A file or URL of a source: where it is, its bytes (None: not known), and the digest or validator that pins it."""
+
+    place: str
+    size: int | None
+    pin: str
+
+
 def fact(label: str, text: str) -> str:
     """`  commit    3f2a1c9  Add weather features`."""
     return f"  {label:<{_LABEL}}{text}".rstrip()
@@ -26,22 +36,28 @@ def moment(at_us: int) -> str:
     return datetime.fromtimestamp(at_us / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def dirty(run: runs.Run | None) -> str:
-    """What is said of a version that a run on a dirty tree made; empty for any other."""
+def dirty(run: runs.Run | None, again: runs.Run | None = None) -> str:
+    """What is said of a version that a run on a dirty tree made; empty for any other.
+
+    `again`: the run in which it was found. Where that one is clean, its commit would make the same.
+    """
     if run is None or not (run.dirty or run.commit is None):
         return ""
-    return f"! on a working tree with {words.count(run.dirty, 'file')} that no commit has"
+    text = f"! on a working tree with {words.count(run.dirty, 'file')} that no commit has"
+    clean = again is not None and not again.dirty and again.commit
+    return f"{text}; same key as {again.commit[:7]}" if again is not None and again.commit and clean else text
 
 
 def made(node: lineage.Node, commit: repositories.Commit | None, around: runs.Run) -> list[str]:
     """By which run, commit and person a version was made, and what its key was made of."""
-    if node.made is None:
-        seen = node.first or around
-        return [fact("first seen", f"{moment(seen.started_us)} in {seen.name}"), *_at(seen, commit)]
+    run = node.run
     how = node.made
-    by = "a run that is not in the ledger any more" if how.run is None else f"{how.run.name}, by {how.run.actor}"
+    if how is None:
+        seen = run or around
+        return [fact("seen", f"{moment(seen.started_us)} in {seen.name}"), *_at(seen, commit, around)]
+    by = "a run that is not in the ledger any more" if run is None else f"{run.name}, by {run.actor}"
     lines = [fact("made", f"{moment(how.at_us)} in {words.seconds(how.seconds)}, {by}")]
-    lines += [] if how.run is None else _at(how.run, commit)
+    lines += [] if run is None else _at(run, commit, around)
     parts = how.parts
     function = f"{parts['function'][:_SHORT]} " if parts.get("function") else ""
     parameters = ", ".join(f"{name}={json.dumps(value)}" for name, value in parts.get("parameters", {}).items())
@@ -50,17 +66,18 @@ def made(node: lineage.Node, commit: repositories.Commit | None, around: runs.Ru
     return lines
 
 
-def _at(run: runs.Run, commit: repositories.Commit | None) -> list[str]:
+def _at(run: runs.Run, commit: repositories.Commit | None, around: runs.Run) -> list[str]:
     lines = []
     if run.commit is not None:
         known = commit is not None and commit.id == run.commit
         said = f"  {commit.subject}, by {commit.author}" if known and commit is not None else ""
         lines.append(fact("commit", words.clip(f"{run.commit[:7]}{said}", WIDE - _LABEL - 2)))
-    return [*lines, *([fact("", dirty(run))] if dirty(run) else [])]
+    mark = dirty(run, around)
+    return [*lines, *([fact("", mark)] if mark else [])]
 
 
-def tree(found: lineage.Upstream, files: Mapping[str, int]) -> list[str]:
-    """What a version is made of, one line each, indented by how far away it is. `files`: how many a source's version has."""
+def tree(found: lineage.Upstream, listed: Mapping[str, Sequence[Pinned]]) -> list[str]:
+    """What a version is made of, one line each, indented by how far away it is; of sources also the first files."""
     nodes = found.tree(_NODES)
     lines = []
     wide = max([0, *(2 * depth + len(node.version.asset) for depth, node, _ in nodes)])
@@ -69,24 +86,33 @@ def tree(found: lineage.Upstream, files: Mapping[str, int]) -> list[str]:
         if again:
             lines.append(f"{name:<{wide}}  (above)")
             continue
-        run = node.first if node.made is None else node.made.run
-        from_run = "" if run is None else f"{run.name}{' !' if dirty(run) else ''}"
-        holds = words.contents(node.version, files.get(node.version.digest)) if node.version.key else ""
-        text = f"{name:<{wide}}  {node.version.digest[:_SHORT]}  {node.version.kind:<7}  {holds:<26}  {from_run}"
+        files = listed.get(node.version.digest, ())
+        holds = words.contents(node.version, len(files) or None) if node.version.key else ""
+        text = f"{name:<{wide}}  {node.version.digest[:_SHORT]}  {node.version.kind:<7}  {holds:<24}  {_from(node)}"
         lines.append(text.rstrip())
+        lines += sources(files, "  " * (depth + 1))
     left = len(found.nodes) - 1 - len({node.id for _, node, _ in nodes})
     return [*lines, *([f"  … and {left:,} more: --json"] if left > 0 else [])]
 
 
-def sources(node: lineage.Node, listed: Sequence[tuple[str, int | None, str]], most: int = 5) -> list[str]:
-    """The files of a source with what pins them: (path or URL, bytes, digest or validator)."""
-    del node
+def _from(node: lineage.Node) -> str:
+    """The run that made a version; of a source, the commit that has it."""
+    run = node.run
+    if run is None:
+        return ""
+    mark = " !" if dirty(run) else ""
+    tracked = node.made is None and node.version.codec != "reference" and run.commit is not None and not run.dirty
+    return f"tracked at {run.commit[:7]}" if tracked and run.commit is not None else f"{run.name}{mark}"
+
+
+def sources(files: Sequence[Pinned], indent: str, most: int = 3) -> list[str]:
+    """The first files of a source, each with its bytes and what pins it."""
     lines = []
-    for path, size, pin in listed[:most]:
-        told = "" if size is None else words.size(size)
-        lines.append(f"      {words.clip(path, 44):<44}  {told:>9}  {pin[:20]}".rstrip())
-    more = len(listed) - most
-    return [*lines, *([f"      … and {words.count(more, 'file')} more"] if more > 0 else [])]
+    for one in files[:most]:
+        told = "" if one.size is None else words.size(one.size)
+        lines.append(f"{indent}{words.clip(one.place, 40):<40}  {told:>9}  {words.clip(one.pin, 16)}".rstrip())
+    more = len(files) - most
+    return [*lines, *([f"{indent}… and {words.count(more, 'file')} more"] if more > 0 else [])]
 
 
 def used(found: views.Uses, most: int = 12) -> list[str]:

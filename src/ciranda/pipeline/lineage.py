@@ -28,13 +28,20 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A version, how it was made (None: by no step, so it is a source; then `first` is the run that saw it first), and
-    the identities of its inputs."""
+    """A version, how it was made (None: by no step, so it is a source), and the identities of its inputs.
+
+    `seen` is, of a source, the run that is meant if it has it, else the first one that does.
+    """
 
     version: Version
     made: Made | None
-    first: runs.Run | None
+    seen: runs.Run | None
     inputs: tuple[str, ...]
+
+    @property
+    def run(self) -> runs.Run | None:
+        """The run that made it; of a source, that it was seen in."""
+        return self.seen if self.made is None else self.made.run
 
     @property
     def id(self) -> str:
@@ -48,6 +55,11 @@ class Upstream:
 
     root: str
     nodes: Mapping[str, Node]
+
+    @property
+    def top(self) -> Node:
+        """The version itself."""
+        return self.nodes[self.root]
 
     def above(self) -> list[Node]:
         """All but the version itself."""
@@ -99,8 +111,8 @@ def upstream(database: Database, project: str, version: Version, run: runs.Run |
             continue
         made = book.made(now)
         inner = [] if made is None else [book.input(*each, within, made.run) for each in inputs(made.parts)]
-        first = book.first(now) if made is None else None
-        node = Node(now, made, first, tuple(identity(each.asset, each.digest) for each in inner))
+        seen = book.where(now, within) if made is None else None
+        node = Node(now, made, seen, tuple(identity(each.asset, each.digest) for each in inner))
         nodes[node.id] = node
         waiting += [(each, within) for each in inner]
     return Upstream(root, nodes)
@@ -188,8 +200,10 @@ class _Book:
         row = max(rows, key=lambda each: (each["trust"] == "protected", -each["made_us"]))
         return Made(self.run(row["run"]), row["made_us"], row["seconds"], row["trust"], json.loads(row["parts"]))
 
-    def first(self, version: Version) -> runs.Run | None:
-        """The first run that has a version."""
+    def where(self, version: Version, within: runs.Run | None) -> runs.Run | None:
+        """The run that is meant, if it has a version, else the first one that has."""
+        if within is not None and (known := self._of(within).get(version.asset)) and known.digest == version.digest:
+            return within
         found = self.seen(version.asset, version.digest)
         return None if found is None else found[1]
 

@@ -115,9 +115,10 @@ def _tell_assets(
     teller: tell.Teller, run: records.RunResult, found: Sequence[gate.Verdict], workshop: Workshop, width: int
 ) -> None:
     for result in run.steps:
-        if result.version is not None and result.version.kind == "source":
-            continue
         own = [verdict for verdict in found if verdict.subject == result.step]
+        source = result.version is not None and result.version.kind == "source"
+        if source and all(verdict.judgement == "pass" for verdict in own):
+            continue
         teller.say(*wording.asset(result, own, width=width, evidence=_evidence(own, workshop), run=run.number))
 
 

@@ -204,10 +204,10 @@ class Store:
         self._verify(digest, path)
         return path
 
-    def export(self, digest: str, destination: Path) -> None:
+    def export(self, digest: str, destination: Path, *, own: bool = False) -> None:
         """Make a read-only file or folder of the object, at a path that does not exist yet; whole or not at all.
 
-        By reflink, else by hard link, else by copy.
+        By reflink, else by hard link, else by copy. With `own` it may be written to: never a hard link, and not read-only.
         Raises errors.NotFound, errors.Corrupt, errors.StorageFull, FileExistsError.
         """
         if os.path.lexists(destination):
@@ -221,9 +221,9 @@ class Store:
                     for path, inner, mode in self.listing(digest):
                         target = temporary / path
                         target.parent.mkdir(parents=True, exist_ok=True)
-                        self._export_file(inner, target, executable=bool(mode & 0o100))
+                        self._export_file(inner, target, own, executable=bool(mode & 0o100))
                 else:
-                    self._export_file(digest, temporary, executable=False)
+                    self._export_file(digest, temporary, own, executable=False)
                 failpoint("store.export.filled")
                 os.rename(temporary, destination)
             except BaseException:
@@ -367,8 +367,8 @@ class Store:
     def _file(self, name: str) -> Path:
         return self._objects / name[3:5] / name[5:]
 
-    def _export_file(self, name: str, target: Path, *, executable: bool) -> None:
-        mode = 0o555 if executable else 0o444
+    def _export_file(self, name: str, target: Path, own: bool, *, executable: bool) -> None:
+        mode = (0o555 if executable else 0o444) | (0o200 if own else 0)
         if self._small(_raw(name)) is not None:
             descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
@@ -379,7 +379,11 @@ class Store:
             return
         source = self._file(name)
         self._verify(name, source)
-        copying.give(source, target, mode)
+        if own:
+            copying.take(source, target, move=False)
+            os.chmod(target, mode)
+        else:
+            copying.give(source, target, mode)
 
     def _verify(self, name: str, path: Path) -> None:
         """Read a large object once a process and inode."""

@@ -45,12 +45,12 @@ def prepare(change: Change, workshop: Workshop, folder: Path, teller: tell.Telle
     """Write the trees of a change below `folder` (`tree`, `base`, and `code`, which code checks may write)."""
     repository = repositories.path(workshop.repositories, change.repository)
     tree, base_tree = folder / "tree", folder / "base"
-    trees.write(repository, change.head, tree)
-    trees.write(repository, change.head, folder / "code")
+    trees.write(repository, change.head, tree, store=workshop.store)
+    trees.write(repository, change.head, folder / "code", store=workshop.store, own=True)
     base = None
     if change.base != NOTHING and trees.read_file(repository, change.base, receive.DECLARED) is not None:
         base = replace(receive.declared(repository, change.base), path=base_tree / receive.DECLARED)
-        trees.write(repository, change.base, base_tree)
+        trees.write(repository, change.base, base_tree, store=workshop.store)
     interpreter = interpreters.ensure(
         interpreters.resolve(tree), workshop.interpreters, lambda text: teller.say(f"  {text}")
     )

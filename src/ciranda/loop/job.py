@@ -81,7 +81,7 @@ def _prepare(run: Run, task: tasks.Task, workshop: Workshop, folder: Path) -> Be
     database.write(begin)
     repository = repositories.path(workshop.repositories, project.repository)
     tree = folder / "tree"
-    trees.write(repository, content.commit, tree)
+    trees.write(repository, content.commit, tree, store=workshop.store)
     declared = replace(receive.declared(repository, content.commit), path=tree / receive.DECLARED)
     request = engine.Request(  # without pins: references are listed anew
         project=declared,

@@ -7,10 +7,11 @@ from typing import Any
 
 from ciranda.kernel import errors
 from ciranda.kernel.database import Database
+from ciranda.kernel.store import Store
 from ciranda.loop import changes, wording
 from ciranda.loop.changes import NOTHING
-from ciranda.project import declaration, read
-from ciranda.versions import refs, repositories, trees
+from ciranda.project import declaration, lockfile, read
+from ciranda.versions import completing, refs, repositories, trees
 
 DECLARED = "ciranda.toml"
 ACCEPT, DETACH = "accept-policy", "detach"
@@ -43,7 +44,13 @@ def parse(request: Mapping[str, Any]) -> Push:
 
 
 def receive(
-    push: Push, *, database: Database, repositories_folder: Path, lines: Path, may_accept: Callable[[str], bool]
+    push: Push,
+    *,
+    database: Database,
+    store: Store,
+    repositories_folder: Path,
+    lines: Path,
+    may_accept: Callable[[str], bool],
 ) -> list[dict[str, Any]]:
     """What becomes of each update: done, refused with a reason, or recorded as a change with the file of its lines."""
     repository = repositories.path(repositories_folder, push.repository)
@@ -54,7 +61,7 @@ def receive(
     for update in push.updates:
         reason = unusable or refs.refusal(update.ref)
         if reason is None and update.ref == branch:
-            answers.append(_propose(update, push, database, repository, lines, known=project))
+            answers.append(_propose(update, push, database, store, repository, lines, known=project))
         elif reason is None:
             answers.append(_write(update, repository))
         else:
@@ -71,6 +78,13 @@ def declared(repository: Path, commit: str) -> declaration.Project:
         return read.read_text(text.decode("utf-8"), DECLARED)
     except UnicodeDecodeError:
         raise errors.Invalid("it is not UTF-8", where=DECLARED) from None
+
+
+def _check_lock(repository: Path, commit: str, store: Store) -> None:
+    """Whether the store has what the lock of a commit names. Raises errors.NotFound, errors.Invalid."""
+    data = trees.read_file(repository, commit, lockfile.FILE)
+    if data is not None and (missing := completing.lacking(lockfile.parse(data), store)):
+        raise completing.refusal(missing)
 
 
 def _options_refused(push: Push, may_accept: Callable[[str], bool]) -> str | None:
@@ -91,7 +105,14 @@ def _first_branch(updates: Sequence[Update]) -> str | None:
 
 
 def _propose(
-    update: Update, push: Push, database: Database, repository: Path, lines: Path, *, known: changes.Project | None
+    update: Update,
+    push: Push,
+    database: Database,
+    store: Store,
+    repository: Path,
+    lines: Path,
+    *,
+    known: changes.Project | None,
 ) -> dict[str, Any]:
     name = update.ref.removeprefix("refs/heads/")
     if update.new == NOTHING:
@@ -107,6 +128,7 @@ def _propose(
         return _refused(update, f"{name} is protected: it only moves forward; fetch, rebase and push again")
     try:
         project = declared(repository, update.new)
+        _check_lock(repository, update.new, store)
     except errors.Refused as error:
         reason = " ".join(part for part in (error.where, str(error)) if part)
         return _refused(update, reason) | {"lines": list(wording.refusal(error))}

@@ -311,7 +311,7 @@ class Execution:
     def _failed(self, task: _Task, error: str, *, again: bool) -> None:
         node = task.node
         handover.clear(self._place().folder / "out" / task.id)
-        seconds = time.monotonic() - task.began
+        seconds = time.monotonic() - task.began if task.began else 0.0
         if isinstance(node, Check):
             last = error.strip().splitlines()[-1] if error.strip() else "it could not be run"
             outcome = evidence.undecided(node, last, error, seconds)

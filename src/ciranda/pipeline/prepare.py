@@ -12,7 +12,7 @@ from ciranda.pipeline import codec, fingerprint, graph, interpreters, modules, r
 from ciranda.pipeline.key import Surroundings
 from ciranda.pipeline.records import Description, Version
 from ciranda.pipeline.request import Parts, Request
-from ciranda.project import against, problems, programs
+from ciranda.project import against, lockfile, problems, programs
 from ciranda.project.declaration import Project, Source
 
 sql = statements.load("ciranda.pipeline")
@@ -88,7 +88,7 @@ def find(request: Request, parts: Parts, interpreter: interpreters.Interpreter) 
     """Look at the tree, and at references that nothing pins. Raises errors.Invalid for a source without files."""
     survey = tree.survey(request.tree, parts.database)
     paths = survey.paths
-    sources = sourcing.files(request.project, paths)
+    sources = sourcing.files(request.project, paths, lockfile.read(request.tree.path))
     left_out = {path for found in sources.values() for path in found}
     readable, python = fingerprint.split(paths, left_out, interpreter.lock)
     looking = references.Outside(parts.store, references.Marks(parts.database), request.reach, parts.home)

@@ -7,14 +7,19 @@ from ciranda.kernel.store import Store
 from ciranda.pipeline import fingerprint, references, snapshot
 from ciranda.pipeline.records import Version
 from ciranda.pipeline.tree import Survey
-from ciranda.project import problems
+from ciranda.project import lockfile, problems
 from ciranda.project.declaration import Project, Source
 
 FORMAT = 1
 
 
-def files(project: Project, paths: Sequence[str]) -> dict[str, list[str]]:
-    """The files of each source of the tree. Raises errors.Invalid for a source without any."""
+def files(project: Project, paths: Sequence[str], locked: Collection[str] = ()) -> dict[str, list[str]]:
+    """The files of each source of the tree. Raises errors.Invalid for a source without any, and for `locked` ones that are away."""
+    there = set(paths)
+    away = sorted(path for path in locked if path not in there)
+    problems.refuse(
+        [_away(source, found) for source in project.sources if (found := fingerprint.matching(away, source.files))]
+    )
     inside = [source for source in project.sources if not source.reference]
     found = {source.name: fingerprint.matching(paths, source.files) for source in inside}
     problems.refuse([_empty(source) for source in inside if not found[source.name]])
@@ -55,6 +60,12 @@ def version(name: str, paths: Collection[str], survey: Survey, store: Store) -> 
     size = sum(int(survey.marks[path].split()[0]) for path in paths)
     key = digest.of("key", {"format": FORMAT, "source": name, "files": made})
     return Version(name, made, key, "files", size, "source")
+
+
+def _away(source: Source, paths: Sequence[str]) -> problems.Problem:
+    more = f" and {len(paths) - 1:,} more" if len(paths) > 1 else ""
+    what = f"the source {source.name} needs {paths[0]}{more}: it is in {lockfile.FILE}, but not here"
+    return problems.Problem(what, lockfile.FILE, "fetch it: ciranda data pull")
 
 
 def _empty(source: Source) -> problems.Problem:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ciranda.kernel import digest, errors, statements
 from ciranda.kernel.database import Database, Transaction
+from ciranda.project import lockfile
 
 sql = statements.load("ciranda.pipeline")
 RACY = 2_000_000_000  # nanoseconds after a change during which a file may change again without its times telling
@@ -56,7 +57,8 @@ def working(path: Path) -> Tree:
             case _:
                 pass
     tracked = [name for name in os.fsdecode(names).split("\0") if name]
-    return Tree(path, commit, dirty, tuple(sorted({*tracked, *untracked})))
+    locked = [name for name in lockfile.read(path) if os.path.lexists(path / name)]  # Git ignores them, we do not
+    return Tree(path, commit, dirty, tuple(sorted({*tracked, *untracked, *locked})))
 
 
 def walk(path: Path) -> list[str]:
@@ -162,6 +164,7 @@ def survey(tree: Tree, database: Database | None) -> Survey:
         known = {
             row["path"]: (row["mark"], row["digest"]) for row in database.query(sql.file_stats, tree=str(tree.path))
         }
+    locked = lockfile.read(tree.path) if tree.files is None else {}
     marks: dict[str, str] = {}
     links: dict[str, str] = {}
     executable = set()
@@ -181,6 +184,8 @@ def survey(tree: Tree, database: Database | None) -> Survey:
         elif found.st_mode & 0o100:
             executable.add(path)
         marks[path] = mark(found)
+        if path in locked and stat.S_ISREG(found.st_mode) and not found.st_mode & 0o222:
+            known[path] = (marks[path], locked[path].digest)  # it came from the store, which has read it
     return Survey(tree, marks, links, frozenset(executable), seen_ns, known)
 
 

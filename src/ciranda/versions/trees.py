@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import IO
 
 from ciranda.kernel import errors, files
-from ciranda.versions import refs, repositories
+from ciranda.kernel.store import Store
+from ciranda.versions import completing, refs, repositories
 
 LINK, MODULE, RUNNABLE = "120000", "160000", "100755"
 LONGEST_LINK = 4095  # bytes of a link's target
@@ -61,12 +62,23 @@ def read_file(repository: Path, commit: str, path: str) -> bytes | None:
     return done.stdout
 
 
-def write(repository: Path, commit: str, destination: Path, *, skip: Iterable[str] = ()) -> None:
+def write(
+    repository: Path,
+    commit: str,
+    destination: Path,
+    *,
+    store: Store | None = None,
+    own: bool = False,
+    skip: Iterable[str] = (),
+) -> None:
     """Write a commit's tree to `destination`, whole or not at all; it may exist only as an empty folder.
 
     `skip`: paths or glob patterns (`*` within a name, `**` over folders) of files and folders that are left out. Files are 0644
     or 0755. Raises `errors.Invalid` for a submodule, a link out of the tree and a name that no checkout may have;
     `errors.Refused` where something is already there.
+
+    With `store` the files of the tree's `ciranda.lock` come from there (`own`: as copies that may be written to); what it lacks
+    is errors.NotFound.
     """
     left_out = matcher(skip)
     wanted = {path: entry for path, entry in listing(repository, commit).items() if not left_out(path)}
@@ -77,6 +89,8 @@ def write(repository: Path, commit: str, destination: Path, *, skip: Iterable[st
         try:
             fresh.chmod(0o755)
             _write_files(repository, wanted, fresh, commit)
+            if store is not None:
+                completing.complete(fresh, store, own=own)
             fresh.rename(destination)
         except OSError as error:
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):

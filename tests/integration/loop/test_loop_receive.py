@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ciranda.kernel import database, migrations
+from ciranda.kernel import database, migrations, store
 from ciranda.loop import changes, receive
 from ciranda.loop.changes import NOTHING
 from ciranda.versions import repositories
@@ -44,6 +44,7 @@ class Place:
         (answer,) = receive.receive(
             push,
             database=self.database,
+            store=store.Store(self.root / "store"),
             repositories_folder=self.root / "repositories",
             lines=self.root / "lines",
             may_accept=lambda user: admin,

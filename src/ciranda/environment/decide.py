@@ -5,7 +5,7 @@ What it never does: route to an instance that is not healthy while a healthy one
 stop an instance that the routes table names, or make a target live before it has answered for half a second.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ciranda.environment.observed import (
@@ -31,7 +31,8 @@ from ciranda.environment.observed import (
 from ciranda.environment.times import SECOND
 from ciranda.service import port
 
-SETTLE_US = SECOND // 2  # a target is watched so long after the swap before it counts as reached; what dies later has a standby
+# A target is watched so long after the swap before it counts as reached; what dies later has a standby.
+SETTLE_US = SECOND // 2
 HUNG_US = 30 * SECOND  # an instance that is unhealthy so long is replaced
 CRASHES = 3  # so many exits of one service fail a target
 FIRST_DELAY_US = SECOND // 4  # before the first restart; doubles with each further crash
@@ -66,7 +67,7 @@ def failure(seen: Observed) -> str | None:
         return None
     if goal.problem:
         return goal.problem
-    for part in goal.wanted.parts:
+    for part in _moved(seen, goal):
         reason = _failure_of(seen, goal, part)
         if reason:
             return reason
@@ -127,11 +128,17 @@ def _account(one: Seen) -> Action:
 
 
 def _in_force(seen: Observed, goal: Goal) -> bool:
-    return goal.routed_us is not None or _ready(seen, goal.wanted)
+    return goal.routed_us is not None or _ready(seen, _moved(seen, goal))
 
 
-def _ready(seen: Observed, wanted: Wanted) -> bool:
-    return all(len(_healthy(seen, part.digest)) >= part.count for part in wanted.parts)
+def _moved(seen: Observed, goal: Goal) -> tuple[Part, ...]:
+    """What of a target is not as it is live: a service that is ill there already keeps no other from being scaled."""
+    kept = {} if seen.live is None else {part.digest: part.count for part in seen.live.parts}
+    return tuple(part for part in goal.wanted.parts if kept.get(part.digest, 0) < part.count)
+
+
+def _ready(seen: Observed, parts: Iterable[Part]) -> bool:
+    return all(len(_healthy(seen, part.digest)) >= part.count for part in parts)
 
 
 def _healthy(seen: Observed, spec: str) -> list[Seen]:
@@ -190,7 +197,7 @@ def _advance(seen: Observed, goal: Goal, in_place: bool) -> list[Action]:
     if goal.verify == "absent":
         return [PutVerify(revision)]
     watched = not goal.wanted.parts or seen.now_us - goal.routed_us >= SETTLE_US
-    if watched and in_place and goal.verify in ("none", "passed") and _ready(seen, goal.wanted):
+    if watched and in_place and goal.verify in ("none", "passed") and _ready(seen, _moved(seen, goal)):
         return [MarkReached(revision)]
     return []
 
@@ -255,4 +262,4 @@ def _hung(seen: Observed, one: Seen, part: Part) -> bool:
 
 def _calm(seen: Observed) -> bool:
     healthy = all(one.healthy for one in seen.instances)
-    return healthy and (seen.live is None or _ready(seen, seen.live))
+    return healthy and (seen.live is None or _ready(seen, seen.live.parts))

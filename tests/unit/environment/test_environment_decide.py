@@ -223,3 +223,18 @@ def test_a_live_instance_that_hangs_is_replaced_before_it_is_stopped() -> None:
 
 def _fields(seen: observed.Observed) -> dict[str, object]:
     return {name: getattr(seen, name) for name in seen.__dataclass_fields__}
+
+
+def test_a_service_that_is_ill_already_keeps_no_other_from_being_scaled() -> None:
+    world = deployed("r1", delays=1, page=1)
+    for process in world.processes.values():
+        if process.part.service == "page":
+            process.healthy_after = None
+            process.state = "unhealthy"
+    world.aim(wanted("r1", revision="more", delays=2, page=1))
+    world.run(5)
+    assert world.ends["more"] == "reached"
+    assert len([one for one in world.healthy("r1") if one.part.service == "delays"]) == 2
+    world.aim(wanted("r1", revision="both", delays=2, page=2))
+    world.run(40)
+    assert world.ends["both"] == "page was not healthy within 20 s"

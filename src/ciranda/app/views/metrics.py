@@ -113,6 +113,9 @@ def coarse(histogram: Sequence[int]) -> list[int]:
 def running(environments: Iterable[Environment], placed: Mapping[Key, Mapping[str, int]]) -> list[Family]:
     """Instances that run and that should, what is live and who owns it."""
     known = list(environments)
+    live: dict[Key, Mapping[str, int]] = {
+        (one.project, one.name, service, one.release): {} for one in known for service in one.wanted
+    }  # of what should run and does not there are none, which is more than nothing being known
     return [
         metrics.family(
             "ciranda_instances",
@@ -120,7 +123,7 @@ def running(environments: Iterable[Environment], placed: Mapping[Key, Mapping[st
             "Running instances by state.",
             [
                 ({**dict(_labels(key)), "state": state}, states.get(state, 0))
-                for key, states in sorted(placed.items())
+                for key, states in sorted((live | dict(placed)).items())
                 for state in STATES
             ],
         ),

@@ -1,0 +1,87 @@
+"""A real Prometheus with the configuration that the documentation shows."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.docs import ROOT
+
+PAGE = ROOT / "docs" / "monitoring.md"
+SCRAPED = "127.0.0.1:7700"  # as the page has it
+EVERY = "scrape_interval: 15s"
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """One that runs."""
+
+    port: int
+
+    def ask(self, query: str) -> list[tuple[dict[str, str], float]]:
+        """An instant query: labels and value of each result. Raises where Prometheus refuses it."""
+        address = f"http://127.0.0.1:{self.port}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
+        with urllib.request.urlopen(address, timeout=20) as answer:
+            told: dict[str, Any] = json.load(answer)
+        assert told["status"] == "success", told
+        return [(one["metric"], float(one["value"][1])) for one in told["data"]["result"]]
+
+    def answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/-/ready", timeout=5) as answer:
+                return int(answer.status) == 200
+        except OSError:
+            return False
+
+
+def needed(program: str) -> str:
+    """The path of a program of Prometheus; without it a test fails in CI and is skipped elsewhere."""
+    found = shutil.which(program)
+    if found is None:
+        assert os.environ.get("CI") != "true", f"{program} is missing: apt-get install prometheus"
+        pytest.skip(f"no {program} on this machine (Debian: apt-get install prometheus)")
+    return found
+
+
+def blocks(kind: str) -> list[str]:
+    """The fenced blocks of a kind on the page."""
+    return re.findall(rf"^```{kind}\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@contextmanager
+def running(folder: Path, target: str) -> Iterator[Prometheus]:
+    """A Prometheus that scrapes `target` (host:port) every half second, configured as the page says."""
+    program = needed("prometheus")
+    config = blocks("yaml")[0]
+    assert config.count(SCRAPED) == 1
+    assert config.count(EVERY) == 1
+    folder.mkdir()
+    (folder / "prometheus.yml").write_text(config.replace(SCRAPED, target).replace(EVERY, "scrape_interval: 500ms"))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                *(program, f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"),
+                f"--web.listen-address=127.0.0.1:{port}",
+            ],
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+        )
+    try:
+        yield Prometheus(port)
+    finally:
+        process.terminate()
+        process.wait(20)

@@ -89,6 +89,7 @@ class Output:
     version: records.Version
     job_run: str
     at_us: int
+    job: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,9 +247,11 @@ def keep_output(tx: Transaction, run: Run, version: records.Version) -> None:
 
 
 def outputs(database: Database | Transaction, project: str, environment: str) -> dict[str, Output]:
-    """What jobs made, as an environment has it now, by asset."""
+    """What the jobs of what is live made, as an environment has it now, by asset. What no job makes any more is the release's."""
     rows = database.query(sql.outputs, project=project, environment=environment)
-    return {row["asset"]: Output(**row | {"version": records.Version(**json.loads(row["version"]))}) for row in rows}
+    makes = {asset for one in known(database, project, environment) for asset in one.job.run} if rows else set()
+    found = (Output(**row | {"version": records.Version(**json.loads(row["version"]))}) for row in rows)
+    return {output.asset: output for output in found if output.asset in makes}
 
 
 def overdue(one: Known, passed_us: int | None, now_us: int) -> int | None:

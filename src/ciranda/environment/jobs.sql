@@ -89,4 +89,6 @@ ON CONFLICT (project, environment, asset) DO UPDATE
 SET version = excluded.version, job_run = excluded.job_run, at_us = excluded.at_us;
 
 -- name: outputs
-SELECT asset, version, job_run, at_us FROM output WHERE project = :project AND environment = :environment ORDER BY asset;
+-- What jobs made, with the job that did.
+SELECT output.asset, output.version, output.job_run, output.at_us, job_run.job FROM output JOIN job_run ON job_run.id = output.job_run
+WHERE output.project = :project AND output.environment = :environment ORDER BY output.asset;

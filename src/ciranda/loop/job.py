@@ -88,7 +88,7 @@ def _prepare(run: Run, task: tasks.Task, workshop: Workshop, folder: Path) -> Be
         tree=engine.Tree(tree, content.commit),
         trigger=f"job {run.job} in {run.environment}",
         actor=run.actor,
-        live=live.assets(workshop, declared),
+        live=live.assets(workshop, declared, forgiving=True),
         trust="protected",
         confine=confine.available(),
         reach=reaching.of_home(workshop.home),

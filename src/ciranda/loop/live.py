@@ -1,8 +1,8 @@
-"""What is live: the versions that the last environment of a project's chain runs now."""
+"""What is live: the versions that the last environment of a project's chain has now: its release's, and what its jobs made since."""
 
 from collections.abc import Mapping, Sequence
 
-from ciranda.environment import revisions
+from ciranda.environment import jobs, revisions
 from ciranda.kernel import errors
 from ciranda.kernel.store import Store
 from ciranda.loop import restore
@@ -19,10 +19,11 @@ def last(environments: Sequence[declaration.Environment]) -> str | None:
     return ends[-1] if ends else None
 
 
-def assets(places: Workshop, project: declaration.Project) -> Mapping[str, records.Version]:
-    """The live version of each asset that the last environment runs; empty before the first release is there.
+def assets(places: Workshop, project: declaration.Project, *, forgiving: bool = False) -> Mapping[str, records.Version]:
+    """The live version of each asset that the last environment has; empty before the first release is there.
 
-    Raises errors.NotFound when the store lost one: without it a check would take production for empty.
+    Raises errors.NotFound when the store lost one: without it a check would take production for empty. `forgiving`: where a
+    job's is lost, the release's stands in, so that the job can make it anew.
     """
     end = last(project.environments)
     revision = None if end is None else revisions.live(places.database, project.name, end)
@@ -30,15 +31,34 @@ def assets(places: Workshop, project: declaration.Project) -> Mapping[str, recor
         return {}
     release = releases.by_id(places.database, revision.release)
     content = restore.manifest(places, release)
-    return {name: _version(places.store, name, asset, release) for name, asset in content.assets.items()}
+    made = _made(places, revision, forgiving=forgiving)
+    return {
+        name: _version(places.store, name, asset, release) for name, asset in content.assets.items() if name not in made
+    } | made
 
 
 def running(places: Workshop, project: str, environment: str) -> Mapping[str, manifest.Asset]:
-    """The assets that an environment runs now, as its release names them; empty where nothing is live."""
+    """The assets that an environment has now, as a release names them; empty where nothing is live."""
     revision = revisions.live(places.database, project, environment)
-    return (
-        {} if revision is None else restore.manifest(places, releases.by_id(places.database, revision.release)).assets
-    )
+    if revision is None:
+        return {}
+    named = restore.manifest(places, releases.by_id(places.database, revision.release)).assets
+    made = {name: output.version for name, output in jobs.outputs(places.database, project, environment).items()}
+    return named | {name: manifest.Asset(one.digest, one.key, one.codec, one.kind) for name, one in made.items()}
+
+
+def _made(places: Workshop, revision: revisions.Revision, *, forgiving: bool) -> dict[str, records.Version]:
+    """What jobs made there."""
+    found = {}
+    for name, output in jobs.outputs(places.database, revision.project, revision.environment).items():
+        if places.store.has(output.version.digest):
+            found[name] = output.version
+        elif not forgiving:
+            raise errors.NotFound(
+                f"{name}, which a job made for {revision.environment}, is not in the store any more",
+                hint=f"make it anew: ciranda job run {output.job} -e {revision.environment}",
+            )
+    return found
 
 
 def _version(store: Store, name: str, asset: manifest.Asset, release: releases.Release) -> records.Version:

@@ -239,6 +239,8 @@ def test_what_is_compared_with_live_is_compared_again_when_live_has_moved(up: Se
     assert "r2 is live now: checks that compare with it run again" in rest
     assert "prod      ✗ score: not_worse failed, compared with r2, live now" in rest
     assert "r3 stops here; what runs in prod goes on" in rest
+    told = toy.ciranda("wait", "r3", "-e", "prod").fails()
+    assert "r3 does not enter prod: score: not_worse failed, compared with r2" in told.out + told.err
 
     toy.ciranda("hold", "prod").succeeds()
     client, _ = held_at(8)

@@ -169,7 +169,7 @@ def _project(
     branch = None
     if landed is not None and known is not None:
         branch = Branch(known.branch, landed.short, landed.subject, landed.recorded_us)
-    waiting = tuple(f"{one.short} is {one.state}" for one in latest if one.ended_us is None and one.state not in LANDED)
+    waiting = tuple(_waits(one) for one in latest if one.ended_us is None and one.state not in LANDED)
     places = [
         place for place in revisions.environments(database, name) if environment is None or place.name == environment
     ]
@@ -180,6 +180,13 @@ def _project(
         environments=tuple(_environment(database, place, running, now_us) for place in places),
         waiting=waiting,
     )
+
+
+def _waits(change: changes.Change) -> str:
+    """`3f2a1c9 is judging`, or what a person is asked."""
+    if change.state == "asking":
+        return f"{change.short} asks a person: ciranda approve change/{change.number}"
+    return f"{change.short} is {change.state}"
 
 
 def _environment(database: Database, place: revisions.Environment, running: Running, now_us: int) -> Environment:

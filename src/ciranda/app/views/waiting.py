@@ -8,6 +8,7 @@ from ciranda.environment import revisions
 from ciranda.kernel import errors
 from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
+from ciranda.loop import changes
 from ciranda.release import manifest, releases
 
 LOOK = 2.0  # seconds, in case a wake-up was lost
@@ -72,7 +73,17 @@ def look(database: Database, wanted: releases.Release, content: manifest.Manifes
             if place == environment or ended.state != "reached":
                 return ended
         place = content.environments[place].after if place in content.environments else None
-    return None
+    return _kept_out(database, wanted, environment)
+
+
+def _kept_out(database: Database, wanted: releases.Release, environment: str) -> Ended | None:
+    """Whether a release's delivery has ended without its having entered the environment."""
+    change = None if wanted.change is None else changes.get(database, wanted.change)
+    if change is None or change.state != "settled" or not change.reason:
+        return None
+    if revisions.of_release(database, wanted.project, environment, wanted.id) is not None:
+        return None  # somebody has let it in by hand since
+    return Ended("failed", "", f"{wanted.name} does not enter {environment}: {change.reason}")
 
 
 def _ended(database: Database, revision: revisions.Revision, wanted: releases.Release) -> Ended:

@@ -27,6 +27,7 @@ _MARKS: Mapping[str, Mapping[str, tuple[tuple[str, str], str]]] = {
     "change": {
         "recorded": (BUSY, "waiting"),
         "judging": (BUSY, "at the gate"),
+        "asking": (WARN, "waits for a person"),
         "passed": (BUSY, "passed"),
         "failed": (BAD, "failed"),
         "merging": (BUSY, "passed"),
@@ -58,6 +59,14 @@ _MARKS: Mapping[str, Mapping[str, tuple[tuple[str, str], str]]] = {
         "warn": (WARN, "warn"),
         "fail": (BAD, "fail"),
         "inconclusive": (BAD, "inconclusive"),
+        "ask": (WARN, "asks a person"),
+    },
+    "job": {
+        "waiting": (BUSY, "waiting"),
+        "running": (BUSY, "running"),
+        "passed": (GOOD, "passed"),
+        "failed": (BAD, "failed"),
+        "skipped": (IDLE, "skipped"),
     },
     "revision": {
         "target": (BUSY, "on its way"),
@@ -71,7 +80,7 @@ _SIGNS = {"add": _ADDED, "change": _CHANGED, "remove": _REMOVED, "same": Mark("=
 
 
 def mark(state: str, kind: str) -> Mark:
-    """The mark of a state of a change, run, step, outcome, verdict or revision."""
+    """The mark of a state of a change, run, step, outcome, verdict, job or revision."""
     (sign, tone), word = _MARKS[kind].get(state, (IDLE, state))
     return Mark(sign, tone, word)
 

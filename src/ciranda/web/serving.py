@@ -1,6 +1,7 @@
 """Serving: the application on a listener that is there already, and the `control` socket beside it."""
 
 import socket
+from collections.abc import Callable
 
 import uvicorn
 
@@ -24,7 +25,7 @@ def serve(acts: Control, looked_at: site.Site, listener: socket.socket) -> None:
     try:
         looked_at.traffic.start()
         app = application.build(acts, rooms, port=port, lines=home.lines, windows=home.state / "windows", pages=pages)
-        server(app).run(sockets=[listener])
+        server(app, leaving=pages.hub.leave).run(sockets=[listener])
     finally:
         pages.hub.close()
         looked_at.traffic.stop()
@@ -32,18 +33,29 @@ def serve(acts: Control, looked_at: site.Site, listener: socket.socket) -> None:
         rooms.close()
 
 
-def server(app: object) -> uvicorn.Server:
+class Server(uvicorn.Server):
+    """uvicorn that says when it begins to leave: streams that would never end can end then."""
+
+    def __init__(self, config: uvicorn.Config, leaving: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._leaving = leaving
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._leaving()
+        await super().shutdown(sockets)
+
+
+def server(app: object, leaving: Callable[[], None] = lambda: None) -> uvicorn.Server:
     """uvicorn as control runs it: no access log, no WebSockets, no header of its own."""
-    return uvicorn.Server(
-        uvicorn.Config(
-            app,  # type: ignore[arg-type]
-            access_log=False,
-            log_config=None,
-            lifespan="off",
-            ws="none",
-            server_header=False,
-            date_header=False,
-            timeout_graceful_shutdown=GRACE,
-            timeout_keep_alive=30,
-        )
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        access_log=False,
+        log_config=None,
+        lifespan="off",
+        ws="none",
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=GRACE,
+        timeout_keep_alive=30,
     )
+    return Server(config, leaving)

@@ -41,12 +41,20 @@ class Hub:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._listeners: set[Listener] = set()
-        self._stopping = False
+        self._stopping = self._left = False
 
     @property
     def full(self) -> bool:
         """Whether no more pages can be kept live."""
         return len(self._listeners) >= MOST
+
+    def leave(self) -> None:
+        """End every stream: the server goes away."""
+        self._left = True
+        with self._lock:
+            listening = tuple(self._listeners)
+        for listener in listening:
+            listener.tell()
 
     def close(self) -> None:
         """Stop waiting for commits."""
@@ -69,12 +77,14 @@ class Hub:
             while True:
                 waited = min(GROWING if grows else QUIET, due or QUIET)
                 news = await _woken(listener.news, waited)
+                if self._left:
+                    return
                 quiet, due = quiet + waited, due - waited if every else 0.0
                 grown = _size(grows)
                 if news or grown != size or (every and due <= 0):
                     size, quiet, due = grown, 0.0, every
                     yield AGAIN
-                    await asyncio.sleep(PACE)
+                    await _paced(lambda: self._left)
                 elif quiet >= QUIET:
                     quiet = 0.0
                     yield b":\n\n"
@@ -97,6 +107,13 @@ class Hub:
                 for listener in listening:
                     listener.tell()
         waiter.close()
+
+
+async def _paced(left: Callable[[], bool]) -> None:
+    """The time between two calls, cut short when the server leaves."""
+    until = asyncio.get_running_loop().time() + PACE
+    while not left() and (rest := until - asyncio.get_running_loop().time()) > 0:
+        await asyncio.sleep(min(rest, PACE / 5))
 
 
 async def _woken(news: asyncio.Event, seconds: float) -> bool:

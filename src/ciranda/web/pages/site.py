@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ciranda.app import home as homes
+from ciranda.app.views import jobs as job_views
 from ciranda.app.views import status
 from ciranda.app.views.pages import changes, environments, loop, releases, runs, services, traffic
-from ciranda.kernel import errors
+from ciranda.environment import jobs
+from ciranda.kernel import clock, errors
 from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
 from ciranda.loop import changes as ledger_changes
@@ -141,6 +143,26 @@ def service(site: Site, asked: Asked) -> Page:
     return Page("service", f"{name} in {told.environment} of {asked.project}", given, asked.project, every=LIVE)
 
 
+def job_list(site: Site, asked: Asked) -> Page:
+    """The jobs of a project."""
+    _known(site, asked.project)
+    now_us = clock.now_us()
+    given = {"jobs": jobs.listing(site.database, asked.project, now_us=now_us), "now_us": now_us}
+    return Page("jobs", f"Jobs of {asked.project}", given, asked.project)
+
+
+def job(site: Site, asked: Asked) -> Page:
+    """One job in one environment; in the last one that has it where none is named."""
+    name = str(asked.path["job"])
+    places = [one.environment for one in jobs.listing(site.database, asked.project) if one.name == name]
+    chosen = asked.query.get("environment") or next(reversed(places), "")
+    if not chosen:
+        raise errors.NotFound(f"nothing that is live in {asked.project} has a job {name}", hint="ciranda job list")
+    view = job_views.gather(site.database, site.store, asked.project, chosen, name)
+    given = {"view": view, "environments": places, "now_us": clock.now_us()}
+    return Page("job", f"{name} in {chosen} of {asked.project}", given, asked.project)
+
+
 View = Callable[[Site, Asked], Page]
 ROUTES: Mapping[str, View] = {
     "/": front,
@@ -155,6 +177,8 @@ ROUTES: Mapping[str, View] = {
     "/{project:str}/diff/{now:str}/{then:str}": difference,
     "/{project:str}/environments/{environment:str}": environment,
     "/{project:str}/services/{service:str}": service,
+    "/{project:str}/jobs": job_list,
+    "/{project:str}/jobs/{job:str}": job,
 }
 
 

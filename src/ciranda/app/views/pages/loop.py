@@ -24,9 +24,9 @@ class Loop:
 
     @property
     def at_gate(self) -> changes.Change | None:
-        """The change whose gate is open, or the newest one."""
-        open_ones = [one for one in self.changes if one.state in ("recorded", "judging", "passed", "merging")]
-        return next(iter([*open_ones[-1:], *self.changes]), None)
+        """The change that is judged now, else the newest one."""
+        judged = [one for one in self.changes if one.state in ("judging", "passed", "merging")]
+        return next(iter([*judged, *self.changes]), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from ciranda.access import tokens
 from ciranda.app import home as homes
 from ciranda.kernel import errors
 from ciranda.kernel.lines import Lines
+from ciranda.kernel.store import Incoming, Store
 from ciranda.versions import pushes, repositories
 from ciranda.web import application, local, serving
 from ciranda.web.port import Rooms
@@ -88,6 +89,31 @@ class FakeControl:
     def scale(self, project: str, environment: str, *, service: str, instances: int, actor: str) -> dict[str, Any]:
         self.acts.append(("scale", project, environment, service, instances, actor))
         return {}
+
+    def job_run(self, project: str, environment: str, job: str, *, actor: str) -> dict[str, Any]:
+        self.acts.append(("job/run", project, environment, job, actor))
+        return {}
+
+    def job_retry(self, project: str, environment: str, job: str, *, actor: str) -> dict[str, Any]:
+        self.acts.append(("job/retry", project, environment, job, actor))
+        return {}
+
+    def refresh(self, project: str, *, actor: str) -> dict[str, Any]:
+        self.acts.append(("refresh", project, actor))
+        return {"project": project, "id": "00000000-0000-7000-8000-000000000001"}
+
+    @property
+    def store(self) -> Store:
+        return Store(self.home.store)
+
+    def lacking(self, digests: Sequence[str]) -> list[str]:
+        return [name for name in digests if not self.store.has(name)]
+
+    def incoming(self) -> AbstractContextManager[Incoming]:
+        return self.store.incoming()
+
+    def pieces(self, digest: str) -> tuple[int, Iterator[bytes]]:
+        return self.store.size(digest), self.store.pieces(digest)
 
     def status(self, project: str | None) -> dict[str, Any]:
         if project == "broken":

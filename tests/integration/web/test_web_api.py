@@ -38,6 +38,8 @@ def test_without_a_token_and_with_a_wrong_one(web: Served) -> None:
         ("rollback", {"project": "flights", "environment": "prod"}),
         ("hold", {"project": "flights", "environment": "prod"}),
         ("scale", {"project": "flights", "environment": "prod", "service": "delays", "instances": 2}),
+        ("job/run", {"project": "flights", "environment": "prod", "job": "nightly"}),
+        ("job/retry", {"project": "flights", "environment": "prod", "job": "nightly"}),
     ],
 )
 def test_only_operators_act(web: Served, path: str, body: dict[str, object]) -> None:

@@ -30,7 +30,7 @@ def main(here: local.Local, given: argparse.Namespace) -> int:
         lambda: [log for log in chosen() if log not in left_out],
         lines=given.lines,
         stop=lambda: not given.follow,
-        wait=lambda seconds: (sys.stdout.flush(), time.sleep(seconds)),
+        wait=_wait,
     )
     writers: dict[str, logs.Writer] = {}
     for line in looked:
@@ -38,6 +38,12 @@ def main(here: local.Local, given: argparse.Namespace) -> int:
             writers |= {log.stem: logs.writer(log) for log in chosen()}
         _print(given, writers[line.instance], line.text)
     return 0
+
+
+def _wait(seconds: float) -> None:
+    """What was printed is seen before more is waited for."""
+    sys.stdout.flush()
+    time.sleep(seconds)
 
 
 def _chosen(here: local.Local, given: argparse.Namespace) -> Callable[[], list[Path]]:

@@ -88,13 +88,14 @@ def _say(database: Database, project: str, version: Version, found: views.Found)
     """One line of log: which version this is and what made it; a warning where no commit has what made it."""
     above = lineage.made(database, project, version)
     maker = found.asset.run if above is None or above.run is None else above.run
-    at = "no commit" if maker.commit is None else maker.commit[:7]
     where = [part.name for part in (found.revision, found.release) if part is not None]
-    text = f"{version.asset} {version.digest[:9]} of {', '.join([*where, found.asset.run.name])}, made by {maker.name} at {at}"
-    if maker.dirty:
-        _log.warning("%s and %d changed files that no commit has", text, maker.dirty)
+    text = f"{version.asset} {version.digest[:9]} of {', '.join([*where, found.asset.run.name])}, made by {maker.name}"
+    if maker.clean:
+        _log.info("%s at %s", text, (maker.commit or "")[:7])
+    elif found.asset.run.clean:
+        _log.info("%s on a working tree; same key as %s", text, (found.asset.run.commit or "")[:7])
     else:
-        _log.info("%s", text)
+        _log.warning("%s on a working tree with changes that no commit has", text)
 
 
 def _value(store: Store, version: Version, wanted: str, trust: bool) -> Any:

@@ -41,11 +41,12 @@ def dirty(run: runs.Run | None, again: runs.Run | None = None) -> str:
 
     `again`: the run in which it was found. Where that one is clean, its commit would make the same.
     """
-    if run is None or not (run.dirty or run.commit is None):
+    if run is None or run.clean:
         return ""
     text = f"! on a working tree with {words.count(run.dirty, 'file')} that no commit has"
-    clean = again is not None and not again.dirty and again.commit
-    return f"{text}; same key as {again.commit[:7]}" if again is not None and again.commit and clean else text
+    if not run.dirty:
+        text = "! in a folder that is in no commit"
+    return f"{text}; same key as {again.commit[:7]}" if again is not None and again.clean and again.commit else text
 
 
 def made(node: lineage.Node, commit: repositories.Commit | None, around: runs.Run) -> list[str]:
@@ -100,9 +101,9 @@ def _from(node: lineage.Node) -> str:
     run = node.run
     if run is None:
         return ""
-    mark = " !" if dirty(run) else ""
-    tracked = node.made is None and node.version.codec != "reference" and run.commit is not None and not run.dirty
-    return f"tracked at {run.commit[:7]}" if tracked and run.commit is not None else f"{run.name}{mark}"
+    if node.made is None and node.version.codec != "reference" and run.clean and run.commit is not None:
+        return f"tracked at {run.commit[:7]}"
+    return run.name if run.clean else f"{run.name} !"
 
 
 def sources(files: Sequence[Pinned], indent: str, most: int = 3) -> list[str]:

@@ -44,6 +44,11 @@ class Run:
         """`run-119`."""
         return f"run-{self.number}"
 
+    @property
+    def clean(self) -> bool:
+        """Whether a commit has all that it ran on."""
+        return self.commit is not None and not self.dirty
+
 
 @dataclass(frozen=True, slots=True)
 class Last:

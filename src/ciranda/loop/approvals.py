@@ -11,6 +11,13 @@ from ciranda.loop.changes import Change
 CHANGE = "change/"  # before the project and the number of a change, where a plan's digest may stand too
 
 
+def named(project: str, given: str) -> str:
+    """`change/7` with its project, as `parse` reads it. Raises errors.Usage."""
+    number = given.removeprefix(CHANGE).rpartition("/")[2]
+    parse(whole := f"{CHANGE}{project}/{number}")
+    return whole
+
+
 def parse(name: str) -> tuple[str, int]:
     """The project and the number that `change/flights/7` names. Raises errors.Usage."""
     project, _, number = name.removeprefix(CHANGE).rpartition("/")

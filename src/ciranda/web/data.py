@@ -67,6 +67,8 @@ class Data:
                         raise errors.Invalid("more came than was announced", where=request.url.path)
                     await api.rooms.call(taken.write, piece)
                 await api.rooms.call(taken.keep, name)
+            except errors.Corrupt as error:
+                raise errors.Invalid(str(error), where=request.url.path, hint=error.hint) from None
             finally:
                 await api.rooms.call(partial(incoming.__exit__, None, None, None))
             return answered({"digest": name, "size": taken.size})

@@ -24,6 +24,11 @@ VERBS: dict[str, dict[str, str]] = {
     "deploy": {
         "status": "the one screen that tells the state of the loop",
         "plan": "what a release would change in an environment",
+        "apply": "do what a plan says, and nothing else",
+        "promote": "plan a release for an environment and apply the plan",
+        "approve": "let a plan be applied",
+        "diff": "what is different between releases, environments or runs",
+        "destroy": "take everything out of an environment",
         "rollback": "go back to an older release, and hold",
         "hold": "let no new release into an environment, or let them in again",
         "config": "the configuration of an environment: list, set, unset",
@@ -37,6 +42,8 @@ VERBS: dict[str, dict[str, str]] = {
         "up": "start the server of a home",
         "down": "stop it",
         "open": "open the page in a browser, signed in",
+        "backup": "write all of a home into one file, while it runs",
+        "restore": "make a home of a backup, and compare it",
         "demo": "play the whole loop on real flights",
     },
 }

@@ -1,4 +1,4 @@
-"""`ciranda plan`: what a release would change in an environment."""
+"""`ciranda plan`: what a release would change in an environment, under a digest by which it can be approved and applied."""
 
 import argparse
 import json
@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 
 from ciranda.app import home as homes
-from ciranda.app.views import plan as plans
+from ciranda.app import nearest
+from ciranda.app.views import plan as views
 from ciranda.app.views import project as projects
-from ciranda.environment import plan
+from ciranda.app.views import saved
+from ciranda.environment import plans
 
-EXAMPLE = "  ciranda plan -e prod         # the newest release\n  ciranda plan -e prod r42"
+EXAMPLE = "  ciranda plan -e prod         # the newest release\n  ciranda plan -e prod r42 --out prod.plan && ciranda apply prod.plan"
 SOMETHING = 2
 
 
@@ -18,16 +20,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the verb."""
     parser.add_argument("release", nargs="?", metavar="RELEASE", help="r42 or a digest (default: the newest one)")
     parser.add_argument("-e", "--environment", metavar="NAME", required=True, help="the environment")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="write a file that names the plan, for `ciranda apply FILE`"
+    )
     parser.add_argument("--project", metavar="NAME", help="the project, where the home has several")
 
 
 def main(given: argparse.Namespace) -> int:
     """0: nothing to do, 2: something to do."""
-    with homes.opened(homes.locate(given.home)) as (database, store):
+    home = homes.locate(given.home)
+    with homes.opened(home) as (database, store):
         project = projects.choose(database, given.project, Path.cwd())
-        found = plans.gather(database, store, project, given.environment, given.release)
+        found = views.gather(database, store, project, given.environment, given.release, folder=home.repositories)
+        if not found.plan.empty or given.out:
+            database.write(lambda tx: plans.save(tx, found.plan, actor=nearest.actor()))
+    if given.out:
+        saved.write(given.out, found.plan)
     if given.json:
         sys.stdout.write(json.dumps(found.document(), indent=2, ensure_ascii=False) + "\n")
     else:
-        sys.stdout.write("\n".join(plan.lines(found)) + "\n")
-    return SOMETHING if found.changes else 0
+        sys.stdout.write("\n".join(views.lines(found)) + "\n")
+    return 0 if found.plan.empty else SOMETHING

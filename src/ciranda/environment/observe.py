@@ -98,6 +98,8 @@ def content(place: Place, memory: Memory, release: str) -> tuple[releases.Releas
 
 
 def _resolve(place: Place, memory: Memory, revision: revisions.Revision) -> Wanted:
+    if revision.gone:
+        return Wanted(revision.id, releases.by_id(place.database, revision.release).name, ())
     release, manifest = content(place, memory, revision.release)
     ground = place.ground
     if manifest.interpreter not in memory.programs:

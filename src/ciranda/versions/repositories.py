@@ -201,6 +201,13 @@ def commit(repository: Path, name: str) -> Commit:
     return Commit(found, tree, tuple(parents.split()), author, email, int(at), subject)
 
 
+def between(repository: Path, older: str, newer: str) -> tuple[int, int]:
+    """How many commits lead from one to another, and by how many people. Raises errors.Refused."""
+    told = _git(repository, "log", "--format=%ae", f"{refs.check_commit(older)}..{refs.check_commit(newer)}", "--")
+    people = told.decode("utf-8", "replace").split()
+    return len(people), len(set(people))
+
+
 def _settings() -> str:
     return "".join(f"{key} = {value}\n" for key, value in sorted(SETTINGS.items()))
 

@@ -43,16 +43,16 @@ def test_the_plan_of_the_newest_release_and_of_a_warm_one(site: Site) -> None:
     deploy(site, "c2", services={"delays": 2})
     site.release("c3", services={"delays": 2}, model=b"3")
     forward = plans.gather(site.database, site.store, "flights", "prod")
-    assert (forward.live, forward.release, forward.warm) == (("prod#2", "r2"), "r3", False)
-    assert {(part.kind, part.name, part.sign) for part in forward.parts} == {
-        ("model", "delay", "change"), ("service", "delays", "change"),
+    assert (forward.live, forward.release, forward.costs.warm) == (("prod#2", "r2"), "r3", False)
+    assert {(part.kind, part.name, part.sign) for part in forward.plan.parts} == {
+        ("model", "delay", "change"), ("model", "unused", "change"), ("service", "delays", "change"),
     }  # fmt: skip
     back = plans.gather(site.database, site.store, "flights", "prod", "r1")
-    assert back.warm
-    assert not plans.gather(site.database, site.store, "flights", "prod", "r2").changes
+    assert back.costs.warm
+    assert not plans.gather(site.database, site.store, "flights", "prod", "r2").plan.changes
     first = plans.gather(site.database, site.store, "flights", "test")
     assert first.live is None
-    assert len(first.changes) == len(first.parts) == 2
+    assert len(first.plan.changes) == len(first.plan.parts) == 3
 
 
 def test_the_plan_says_what_keeps_a_release_out(site: Site) -> None:

@@ -1,0 +1,255 @@
+"""Plans in the ledger: what would become of an environment, known by its digest, approved and applied as that and as nothing else."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ciranda.environment import holds, moves, plan, resolve, revisions
+from ciranda.environment.plan import Part, Side
+from ciranda.environment.resolve import Resolved
+from ciranda.kernel import clock, digest, errors, events, statements
+from ciranda.kernel.database import Database, Transaction
+from ciranda.release import releases
+from ciranda.release.manifest import Manifest
+
+sql = statements.load("ciranda.environment")
+Read = Callable[[releases.Release], Manifest]  # the content of a release
+SHORT, FEWEST = len("b3:") + 6, len("b3:") + 4  # characters of a digest: as it is told, and as it may be given
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would become of an environment. `release` None: everything there goes; `base` is the revision that is there now.
+
+    `needed` is how many users must approve it; `empty`: the environment is that already.
+    """
+
+    project: str
+    environment: str
+    base: revisions.Revision | None
+    release: releases.Release | None
+    resolved: Resolved
+    needed: int
+    parts: tuple[Part, ...]
+    empty: bool
+
+    def body(self) -> dict[str, Any]:
+        """What the digest is of: the same question on the same state has the same body, whenever it is asked."""
+        told = asdict(self.resolved)
+        told["verify"]["commands"] = list(self.resolved.verify.commands)
+        return {
+            "project": self.project,
+            "environment": self.environment,
+            "base": None if self.base is None else self.base.id,
+            "release": None if self.release is None else self.release.digest,
+            "approvals": self.needed,
+            "parts": [part.document() for part in self.parts],
+            **told,
+        }
+
+    @property
+    def digest(self) -> str:
+        """The plan's identity."""
+        return digest.of("plan", self.body())
+
+    @property
+    def changes(self) -> tuple[Part, ...]:
+        """The parts that do not stay."""
+        return tuple(part for part in self.parts if part.sign != "same")
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A plan that the ledger has."""
+
+    digest: str
+    project: str
+    environment: str
+    base: str | None
+    release: str | None
+    body: Mapping[str, Any]
+    actor: str
+    created_us: int
+    asked_us: int | None  # since when a release waits for approvals of it
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Who approved a plan, and when (µs UTC)."""
+
+    plan: str
+    actor: str
+    at_us: int
+
+
+def make(
+    database: Database | Transaction, read: Read, project: str, environment: str, release: releases.Release | None
+) -> Plan:
+    """What an environment would become with a release, or (None) when it is destroyed.
+
+    Raises what reading the content of a release raises.
+    """
+    base = revisions.current(database, project, environment)
+    there = base if base is not None and not base.gone else None
+    before = None if there is None else read(releases.by_id(database, there.release))
+    after = None if release is None else read(release)
+    resolved = (
+        Resolved() if release is None or after is None else resolve.resolve(database, release, after, environment)
+    )
+    now = Side() if there is None or before is None else plan.of_release(before, resolve.of_revision(there))
+    then = Side() if after is None else plan.of_release(after, resolved)
+    parts = plan.difference(now, then)
+    empty = there is None if release is None else resolve.same(base, release.id, resolved)
+    if not empty and there is not None and all(part.sign == "same" for part in parts):
+        commands = plan.text(there.verify.commands), plan.text(resolved.verify.commands)
+        parts = (Part("verification", environment, "change", *commands), *parts)
+    needed = max((_approvals(content, environment) for content in (before, after) if content is not None), default=0)
+    return Plan(project, environment, base, release, resolved, needed, parts, empty)
+
+
+def short(name: str) -> str:
+    """A digest as people say it: `b3:9ad1c0`."""
+    return name[:SHORT]
+
+
+def save(tx: Transaction, wanted: Plan, *, actor: str) -> str:
+    """Keep a plan, so that it can be approved and applied by its digest, which is returned; safe to repeat."""
+    body = wanted.body()
+    name = digest.of("plan", body)
+    tx.execute(
+        sql.keep_plan, digest=name, project=wanted.project, environment=wanted.environment, base=body["base"],
+        release=body["release"], body=digest.canonical(body).decode(), actor=actor, created_us=clock.now_us(),
+    )  # fmt: skip
+    return name
+
+
+def ask(tx: Transaction, wanted: Plan, *, actor: str) -> bool:
+    """Record that a release waits for approvals of this plan; False when that is known."""
+    return bool(tx.execute(sql.ask_for_plan, digest=save(tx, wanted, actor=actor), at_us=clock.now_us()))
+
+
+def find(database: Database | Transaction, name: str) -> Saved:
+    """A plan by its digest or the beginning of it. Raises errors.NotFound, errors.Invalid when several begin so."""
+    text = name if name.startswith("b3:") else f"b3:{name}"
+    rows = database.query(sql.plans_by_prefix, prefix=f"{text}%") if text[3:].isalnum() and len(text) >= FEWEST else []
+    if not rows:
+        raise errors.NotFound(f"there is no plan {name}", hint="make one: ciranda plan -e ENVIRONMENT")
+    if len(rows) > 1:
+        raise errors.Invalid(f"several plans begin with {name}", hint="say more of its digest")
+    return _saved(rows[0])
+
+
+def waiting(database: Database | Transaction, project: str, environment: str) -> Saved | None:
+    """The newest plan, on what is there now, that a release waits for."""
+    now = revisions.current(database, project, environment)
+    rows = database.query(sql.asked_plans, project=project, environment=environment)
+    there = None if now is None else now.id
+    return next((_saved(row) for row in rows if row["base"] == there), None)
+
+
+def approvals(database: Database | Transaction, name: str) -> list[Approval]:
+    """Who approved a plan, the first one first."""
+    return [Approval(**row) for row in database.query(sql.approvals_of, plan=name)]
+
+
+def approve(tx: Transaction, wanted: Plan, *, actor: str) -> bool:
+    """Approve a plan as it is now; False when that user did before."""
+    name = save(tx, wanted, actor=actor)
+    new = tx.execute(sql.insert_approval, plan=name, actor=actor, at_us=clock.now_us())
+    if new:
+        body = {"environment": wanted.environment, "plan": name}
+        body |= {} if wanted.release is None else {"release": wanted.release.id}
+        subject = f"{wanted.project}/{wanted.environment}"
+        events.append(tx, chain=wanted.project, kind="plan.approved", subject=subject, actor=actor, body=body)
+    return bool(new)
+
+
+def again(database: Database | Transaction, read: Read, saved: Saved) -> Plan:
+    """A saved plan as it would be made now. Raises errors.Stale when that is another one."""
+    release = None if saved.release is None else releases.get(database, saved.project, saved.release)
+    made = make(database, read, saved.project, saved.environment, release)
+    if made.digest != saved.digest and not made.empty:
+        raise stale(made, saved.digest, saved.body)
+    return made
+
+
+def stale(made: Plan, name: str, body: Mapping[str, Any]) -> errors.Stale:
+    """What is other now than when a plan was made."""
+    place, own = made.environment, made.body()
+    named = made.release.name if made.release is not None else ""
+    if body["base"] != own["base"]:
+        there = "nothing" if made.base is None else f"#{made.base.number}"
+        why = f"{place} is at {there} now, which is not what it was made on"
+    else:
+        other = [
+            key for key in ("release", "config", "secrets", "instances", "verify", "approvals") if body[key] != own[key]
+        ]
+        why = (
+            f"{' and '.join(other) or 'what it would change'} of {place} {'are' if len(other) > 1 else 'is'} other now"
+        )
+    verb = f"ciranda plan {named} -e {place}" if named else f"ciranda destroy -e {place}"
+    return errors.Stale(f"the plan {short(name)} is stale: {why}", hint=f"make it anew: {verb}")
+
+
+def refuse_unapproved(database: Database | Transaction, wanted: Plan) -> None:
+    """Raises errors.Refused while too few users have approved it."""
+    name = wanted.digest
+    there = approvals(database, name)
+    if len(there) < wanted.needed:
+        by = f" (by {', '.join(one.actor for one in there)})" if there else ""
+        raise errors.Refused(
+            f"{wanted.environment} needs {wanted.needed} approvals of the plan {short(name)}, and it has {len(there)}{by}",
+            hint=f"ciranda approve {short(name)}",
+        )
+
+
+def refuse_unready(database: Database | Transaction, wanted: Plan, content: Manifest) -> None:
+    """Raises errors.Refused unless the environment before it has reached the release."""
+    place = content.environments.get(wanted.environment)
+    release = wanted.release
+    if place is None or place.after is None or release is None:
+        return
+    before = revisions.of_release(database, wanted.project, place.after, release.id)
+    if before is not None and before.state == "reached":
+        return
+    last = None if before is None or before.state == "target" else f"it {before.state} there: {before.reason}"
+    where = f"{place.after}, which comes before {wanted.environment}, has not reached {release.name}"
+    if before is not None and before.state == "target":
+        hint = f"wait for it: ciranda wait {release.name} -e {place.after}"
+    else:
+        hint = f"begin there: ciranda promote {release.name} -e {place.after}"
+    raise errors.Refused(f"{where}{f' ({last})' if last else ''}", hint=hint)
+
+
+def apply(tx: Transaction, wanted: Plan, read: Read, *, actor: str, event: str | None = None) -> revisions.Revision:
+    """Make of a plan that was made in this transaction the target of its environment, whose gates it must pass.
+
+    What is so already stays: the revision that is there is the answer. Raises errors.Refused while the environment is held,
+    too few users have approved the plan, or the environment before has not reached the release; errors.NotFound when there
+    is nothing to destroy.
+    """
+    if wanted.empty:
+        if wanted.base is None:
+            raise errors.NotFound(
+                f"nothing runs in {wanted.environment} of {wanted.project}", hint="what there is: ciranda status"
+            )
+        return wanted.base
+    save(tx, wanted, actor=actor)
+    if wanted.release is None:
+        refuse_unapproved(tx, wanted)
+        assert wanted.base is not None  # else there would be nothing to destroy
+        return moves.destroy(tx, wanted.base, actor=actor)
+    holds.refuse_held(tx, wanted.project, wanted.environment)
+    refuse_unready(tx, wanted, read(wanted.release))
+    refuse_unapproved(tx, wanted)
+    return moves.enter(tx, wanted.environment, wanted.release, wanted.resolved, actor=actor, event=event)
+
+
+def _approvals(content: Manifest, environment: str) -> int:
+    place = content.environments.get(environment)
+    return place.approvals if place is not None else 0
+
+
+def _saved(row: Mapping[str, Any]) -> Saved:
+    return Saved(**dict(row) | {"body": json.loads(row["body"])})

@@ -12,9 +12,10 @@ CHANGE = "change/"  # before the project and the number of a change, where a pla
 
 
 def named(project: str, given: str) -> str:
-    """`change/7` with its project, as `parse` reads it. Raises errors.Usage."""
-    number = given.removeprefix(CHANGE).rpartition("/")[2]
-    parse(whole := f"{CHANGE}{project}/{number}")
+    """`change/7` with its project, unless it names one itself, as `parse` reads it. Raises errors.Usage."""
+    name = given.removeprefix(CHANGE)
+    whole = given if "/" in name else f"{CHANGE}{project}/{name}"
+    parse(whole)
     return whole
 
 

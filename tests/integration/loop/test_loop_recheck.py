@@ -196,6 +196,11 @@ def test_a_change_that_asks_is_refused_when_the_branch_goes_on_without_it(tmp_pa
         assert site.now(change).state == "refused"
 
 
+def test_a_change_is_named_in_its_project_or_with_it() -> None:
+    assert approvals.parse(approvals.named("toy", "change/7")) == ("toy", 7)
+    assert approvals.parse(approvals.named("toy", "change/flights/7")) == ("flights", 7)
+
+
 @pytest.mark.parametrize("name", ["change/7", "change/", "change/toy/x", "change//7"])
 def test_what_names_no_change_is_a_usage_error(name: str) -> None:
     with pytest.raises(errors.Usage):

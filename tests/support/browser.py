@@ -14,16 +14,21 @@ FLAGS = [
 ]  # fmt: skip
 
 
+def program() -> str | None:
+    """Debian's Chromium, or whatever is called so."""
+    return shutil.which("chromium")
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A browser. Where there is none the tests that need it are skipped, and in CI they fail."""
-    program = shutil.which("chromium")
-    if program is None:
+    found = program()
+    if found is None:
         missing = "Chromium is missing: apt-get install chromium"
         assert os.environ.get("CI") != "true", missing
         pytest.skip(missing)
     with sync_playwright() as player:
-        browser = player.chromium.launch(executable_path=program, args=FLAGS)
+        browser = player.chromium.launch(executable_path=found, args=FLAGS)
         try:
             yield browser
         finally:

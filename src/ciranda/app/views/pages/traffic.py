@@ -19,6 +19,7 @@ RECENT = 60.0  # seconds over which a rate is a mean
 SETTLED = 300.0  # seconds over which latencies are counted
 
 Name = tuple[str, str]  # prefix and release: ("/flights/prod/delays", "r42")
+Looks = deque["Look"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Traffic:
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._path, self._clock = path, clock
-        self._series: dict[Name, deque[Look]] = {}
+        self._series: dict[Name, Looks] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="traffic", daemon=True)
@@ -109,10 +110,10 @@ class Traffic:
 
 
 def kept(
-    series: Mapping[Name, deque[Look]], found: Mapping[Name, counters.Counted], at: float
-) -> dict[Name, deque[Look]]:
+    series: Mapping[Name, Looks], found: Mapping[Name, counters.Counted], at: float
+) -> dict[Name, Looks]:
     """The series with one more look; those in which nothing happened for the whole time are left out. Pure but for its deques."""
-    grown: dict[Name, deque[Look]] = {}
+    grown: dict[Name, Looks] = {}
     for name, counted in found.items():
         looks = series.get(name) or deque(maxlen=KEPT)
         if looks and counted.requests < looks[-1].requests:

@@ -15,7 +15,7 @@ from ciranda.versions import repositories
 
 CALM, BUSY = 2.0, 0.1  # seconds between looks when nothing, or something, is under way
 EVERY = 30.0  # seconds between two looks at what the store may have lost
-JOBS = 0.5  # seconds between two looks at which jobs are due, but for the moment when the next one is
+JOBS = 1.0  # seconds between two looks at which jobs are due, but for the moment when the next one is
 
 
 class Loop:
@@ -56,16 +56,17 @@ class Loop:
     def _jobs_due(self) -> float:
         """Queue the jobs that are due; returns the seconds until the next look."""
         now = time.monotonic()
-        if now >= self._jobs_at:
-            self._jobs_at = now + JOBS
-            try:
-                next_us = self._jobs.look()
-            except (errors.CirandaError, OSError) as error:
-                self._complain(f"jobs: {error}")
+        try:
+            if now < self._jobs_at:
+                self._jobs.learn()
             else:
+                self._jobs_at = now + JOBS
+                next_us = self._jobs.look()
                 if next_us is not None:
                     ahead = max(0.0, (next_us - clock.now_us()) / 1e6)
                     self._jobs_at = min(self._jobs_at, now + ahead)
+        except (errors.CirandaError, OSError) as error:
+            self._complain(f"jobs: {error}")
         return max(0.0, self._jobs_at - time.monotonic())
 
     def look(self) -> tuple[bool, bool]:
@@ -249,10 +250,10 @@ def _deliver(change: Change, places: Workshop) -> bool:
         match act:
             case deliver.Enter(environment):
                 failpoints.failpoint("change.entering")
-                seen = revisions.live(database, change.project, environment)
+                there = revisions.live(database, change.project, environment)
                 barred = recheck.barred(change, release, content, environment, places)
                 if barred is None:
-                    moved |= _enter(change, release, content, environment, seen, places)
+                    moved |= _enter(change, release, content, environment, there, places)
                 elif barred.waits:
                     _compare_again(change, release, environment, barred, places)
                 else:

@@ -57,7 +57,8 @@ def of_error(error: BaseException) -> Optional[Found]:
     """What an error of these libraries says of a table; None: it is another error."""
     if type(error).__module__ == "dataframely.exc":
         return found.broken({}, 0, [], [], [_first_part(error)])
-    cases, frame = getattr(error, "failure_cases", None), getattr(error, "data", None)
+    cases: Any = getattr(error, "failure_cases", None)
+    frame: Any = getattr(error, "data", None)
     if not type(error).__module__.startswith("pandera.") or type(error).__name__ not in ("SchemaError", "SchemaErrors"):
         return None
     if not tables.is_table(cases):
@@ -84,7 +85,8 @@ def rule(column: Any, check: Any, columns: Iterable[Any]) -> str:
 
 
 def _pandera(schema: Any, frame: Any) -> Found:
-    made = schema.to_schema() if isinstance(schema, type) else schema
+    is_class = isinstance(schema, type)
+    made: Any = schema.to_schema() if is_class else schema
     if getattr(made, "drop_invalid_rows", False):
         made = copy.copy(made)  # a check tells wrong rows; it does not take them out and call the rest right
         made.drop_invalid_rows = False

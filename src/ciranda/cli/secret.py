@@ -16,12 +16,14 @@ from ciranda.cli import config
 from ciranda.environment import secrets
 from ciranda.kernel import errors
 
-EXAMPLE = "  ciranda secret set DB_URL -e prod\n  ciranda secret set TLS_KEY -e prod < server.key\n  ciranda secret list -e prod"
+EXAMPLE = "  ciranda secret set DB_URL -e prod\n  ciranda secret list -e prod"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the verb."""
-    parser.add_argument("act", choices=("set", "list"), help="set: asks for the value, or takes it from standard input")
+    parser.add_argument(
+        "act", choices=("set", "list"), help="set: asks for the value, or takes it from standard input: … < FILE"
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help="set: which one")
     parser.add_argument("-e", "--environment", metavar="NAME", required=True, help="the environment")
     parser.add_argument("--project", metavar="NAME", help="the project, where the home has several")

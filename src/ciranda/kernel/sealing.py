@@ -89,7 +89,12 @@ def unseal(key: Key, sealed: str, *, bound: bytes) -> bytes:
 
     form, _, rest = sealed.partition(":")
     name, _, text = rest.partition(":")
-    if form == "1" and name != key.name:
+    changed = errors.Corrupt(
+        "a seal does not open: it was changed, or does not belong here", hint="set the secret again"
+    )
+    if form != "1":
+        raise changed
+    if name != key.name:
         raise errors.Refused(
             f"this was sealed with the key {name}, and the key file holds {key.name}",
             where=str(key.path),
@@ -99,6 +104,4 @@ def unseal(key: Key, sealed: str, *, bound: bytes) -> bytes:
         data = base64.b64decode(text, validate=True)
         return AESGCM(key.material).decrypt(data[:_NONCE], data[_NONCE:], bound)
     except (binascii.Error, InvalidTag, ValueError):
-        raise errors.Corrupt(
-            "a seal does not open: it was changed, or does not belong here", hint="set the secret again"
-        ) from None
+        raise changed from None

@@ -17,7 +17,7 @@ from typing import Any
 
 from ciranda.kernel import clock, confine, errors, sockets, volatile
 from ciranda.kernel.failpoints import failpoint
-from ciranda.service import health, logs, specs, table
+from ciranda.service import exits, health, logs, specs, table
 from ciranda.service.port import Instance, InstanceSpec, Route
 
 _ASK = 20.0  # seconds for the keeper, which may be starting something else
@@ -78,10 +78,12 @@ class Supervisor:
         self._named: set[str] = set()  # these instances
         self._closed = threading.Event()
         self._in_force = 0  # the serial of the last table that the gateway told this process of
+        self._exits = exits.Listener(self._sockets, changed)
 
     def close(self) -> None:
         """End this process's threads; the instances go on."""
         self._closed.set()
+        self._exits.close()
         with self._lock:
             watches, drains = list(self._watches.values()), list(self._drains.values())
         for watch in watches:
@@ -220,9 +222,9 @@ class Supervisor:
         if isinstance(there, str):
             shutil.rmtree(Path(there).parent, ignore_errors=True)
         with self._lock:  # whoever starts now has said so before it wrote a specification
-            there = self._children()
-            specs.sweep(self._specs, {*self._starting, *(other["spec"] for other in there.values())})
-            volatile.sweep(self._secrets, {*self._named, *there})
+            left = self._children()
+            specs.sweep(self._specs, {*self._starting, *(other["spec"] for other in left.values())})
+            volatile.sweep(self._secrets, {*self._named, *left})
 
     def _sweep_secrets(self, known: Mapping[str, object]) -> None:
         """Remove the secrets of instances that nobody keeps any more."""

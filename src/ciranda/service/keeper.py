@@ -38,7 +38,7 @@ from pathlib import Path
 from typing import Any
 
 from ciranda.kernel import errors, volatile
-from ciranda.service import asking, children, listening
+from ciranda.service import asking, children, exits, listening
 from ciranda.service.children import Child
 from ciranda.service.family import Family, say
 from ciranda.service.maskers import ROLE, Maskers
@@ -146,9 +146,11 @@ class Keeper:
             self._again_later(role.name, 0.0)
 
     def _left(self, child: Child) -> None:
-        """A child has exited: a role is started again."""
+        """A child has exited: a role is started again, of an instance whoever decides is told."""
         self.maskers.left(child, stopping=self.stopping)
-        if child.role not in ("instance", ROLE):
+        if child.role == "instance":
+            exits.tell(self.sockets)
+        elif child.role != ROLE:
             self._again_later(child.role, time.time() - child.started_us / 1e6)
 
     def _masker_again(self, name: str, started_us: float) -> None:

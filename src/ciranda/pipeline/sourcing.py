@@ -17,10 +17,8 @@ def files(project: Project, paths: Sequence[str], locked: Collection[str] = ()) 
     """The files of each source of the tree. Raises errors.Invalid for a source without any, and for `locked` ones that are away."""
     there = set(paths)
     away = sorted(path for path in locked if path not in there)
-    problems.refuse(
-        [_away(source, found) for source in project.sources if (found := fingerprint.matching(away, source.files))]
-    )
     inside = [source for source in project.sources if not source.reference]
+    problems.refuse([_away(source, lost) for source in inside if (lost := fingerprint.matching(away, source.files))])
     found = {source.name: fingerprint.matching(paths, source.files) for source in inside}
     problems.refuse([_empty(source) for source in inside if not found[source.name]])
     return found

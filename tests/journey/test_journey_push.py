@@ -1,10 +1,13 @@
 """From `git push` to production and back, with the installed command line, the real git and real services."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from support import project as projects
 from support import server
 from support.server import Server
 
@@ -26,11 +29,34 @@ def test_a_push_goes_to_production_and_says_so_as_it_happens(up: Server) -> None
     assert order == sorted(order), pushed.err
     answer = up.ask("/first/prod/mean/", {"x": 1})
     assert (answer.status, answer.json, answer.headers["x-ciranda-release"]) == (200, 5.0, "r1")
-    assert answer.headers["x-request-id"]
+    _one_prediction_is_followed_back(up, toy, answer.headers["x-request-id"])
     assert up.ask("/first/prod/mean/", [{"x": 1}, {"x": 2}]).json == [5.0, 6.0]
     wrong = up.ask("/first/prod/mean/", [{"x": 1}, {"y": 2}])
     assert (wrong.status, wrong.json["row"], wrong.json["field"]) == (422, 1, "x")
     assert up.ask("/first/prod/mean/", b"not json").status == 400
+
+
+def _one_prediction_is_followed_back(up: Server, toy: projects.Project, request: str) -> None:
+    """From the id in an answer to service, release, commit, model and data, and from the data to the service."""
+    told = toy.ciranda("show", request).succeeds().out
+    for said in (
+        "mean in prod of first", "prod#1 by admin", up.head(toy)[:7], "pushed by admin, judged by run-1",
+        "✓ positive of doubled", "average", "numbers", "tracked at",
+    ):  # fmt: skip
+        assert said in told, told
+    document = toy.ciranda("show", request, "-e", "prod", "--json").succeeds().json
+    assert (document["project"], document["service"], document["release"]) == ("first", "mean", "r1")
+    assert [node["asset"] for node in document["assets"]["average"]] == ["average", "doubled", "numbers"]
+    assert "no service of this home" in toy.ciranda("show", request, "-e", "test").fails().err
+    down = toy.ciranda("show", "numbers@prod").succeeds().out
+    assert "mean in prod#1 (r1), with average" in down
+    assert "average" in toy.ciranda("show", "prod").succeeds().out
+    assert toy.ciranda("show", "average@r1", "--json").succeeds().json["release"] == "r1"
+    loaded = subprocess.run(
+        [sys.executable, "-c", 'import ciranda; print(ciranda.load("average", environment="prod"))'],
+        cwd=toy.root, env=toy.environment | {"CIRANDA_HOME": str(up.home)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "4.0" in loaded.stdout
 
 
 def test_red_code_and_red_data_are_refused_and_the_branch_stays(up: Server) -> None:
@@ -249,3 +275,24 @@ def test_what_is_compared_with_live_is_compared_again_when_live_has_moved(up: Se
     rest, _ = client.communicate(timeout=60)
     assert "r1 is live now" in rest
     assert "prod      ✓ live" in rest
+
+
+def test_a_check_that_cannot_be_judged_asks_a_person(up: Server) -> None:
+    more = '[checks]\nwhen_unsure = { sure = "ask" }\n[environments.prod]\n'
+    unsure = "\n    @check(score)\n    def sure(score):\n        raise KeyError('what')\n"
+    toy = up.project("asks", pipeline=COMPARED + unsure, files={"data/numbers.txt": "5"}, more=more)
+    client = toy.start("git", "push", "ciranda", "main")
+    assert client.stdout is not None
+    said = ""
+    while "let it in: ciranda approve change/1" not in said:
+        said += (line := client.stdout.readline())
+        assert line, said
+    assert "sure: raised KeyError: 'what' (asks)" in said
+    assert "asks a person: ciranda approve change/1" in toy.ciranda("status").succeeds().out
+    assert up.head(toy) == ""
+    told = toy.ciranda("approve", "change/1").succeeds().out
+    assert told == "change 1 of asks goes on without a verdict: score: sure could not be judged\n"
+    rest, _ = client.communicate(timeout=60)
+    assert client.returncode == 0, said + rest
+    assert "prod      ✓ live" in rest
+    assert "waits for nobody" in toy.ciranda("approve", "change/1").fails().err

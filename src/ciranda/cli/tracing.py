@@ -152,8 +152,8 @@ def columns(profile: Mapping[str, Any]) -> list[str]:
         left = (
             f"  {name:<{wide}}  {kind:<{kinds}}  {_share(column['nulls'], profile['rows']):>6}  {_distinct(column):>9}"
         )
-        lines.append(words.clip(f"{left}  {_holds(column, profile['rows'])}".rstrip(), max(WIDE, len(left))).rstrip())
-        lines[-1] = f"  {lines[-1].lstrip()}"
+        line = f"{left}  {_holds(column, profile['rows'])}".strip()
+        lines.append(f"  {words.clip(line, max(WIDE, len(left)) - 2)}")
     return lines
 
 

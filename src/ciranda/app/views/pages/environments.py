@@ -58,7 +58,7 @@ def gather(
             names[revision.release] = releases.by_id(database, revision.release).name
         return Past(revision, names[revision.release])
 
-    rates = {}
+    rates: dict[str, traffic.Rate] = {}
     if current is not None:
         for service in current.instances:
             found = seen.rate(f"/{project}/{environment}/{service}", past(current).release)

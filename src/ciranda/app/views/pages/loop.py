@@ -15,18 +15,18 @@ LATEST = 10  # changes and releases on a project's page
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """One project: its state, what came lately, and the rates of its services by environment and service."""
+    """One project: its state, its latest changes, the releases made lately, and rates by environment and service."""
 
     project: status.Project
-    changes: tuple[changes.Change, ...]
-    releases: tuple[releases.Release, ...]
+    latest: tuple[changes.Change, ...]
+    made: tuple[releases.Release, ...]
     rates: Mapping[tuple[str, str], traffic.Rate]
 
     @property
     def at_gate(self) -> changes.Change | None:
         """The change that is judged now, else the newest one."""
-        judged = [one for one in self.changes if one.state in ("judging", "passed", "merging")]
-        return next(iter([*judged, *self.changes]), None)
+        judged = [one for one in self.latest if one.state in ("judging", "passed", "merging")]
+        return next(iter([*judged, *self.latest]), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def gather(home: homes.Home, database: Database, seen: traffic.Traffic, project:
 
 
 def _loop(database: Database, project: status.Project, seen: traffic.Traffic) -> Loop:
-    rates = {}
+    rates: dict[tuple[str, str], traffic.Rate] = {}
     for place in project.environments:
         serving = place.target if place.target is not None and place.live is None else place.live
         for service in place.services:

@@ -25,6 +25,12 @@ def against(
                 what = f'services.{service.name}.uses names "{asset}", which no step or source makes'
                 where = f"ciranda.toml:{lines.line(('services', service.name, 'uses'), asset)}"
                 found.append(problems.Problem(what, where, _hint(asset, assets)))
+    unkept = {source.name for source in project.sources if source.reference and not source.keep}
+    for service in project.services:
+        for asset in unkept.intersection(service.uses):
+            what = f'services.{service.name}.uses names "{asset}", which lies outside of the project and is not kept'
+            where = f"ciranda.toml:{lines.line(('services', service.name, 'uses'), asset)}"
+            found.append(problems.Problem(what, where, f"let each release have its own: sources.{asset}.keep = true"))
     for job in project.jobs:
         for asset in job.run:
             if asset not in assets:

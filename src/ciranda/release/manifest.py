@@ -116,6 +116,14 @@ class Manifest:
         return tuple(sorted({name for service in self.services.values() for name in service.uses}))
 
     @property
+    def unkept(self) -> tuple[str, ...]:
+        """The sources that are listed and not kept: what they were is known, and what made it may be gone.
+
+        A release that has some is traceable, not replayable.
+        """
+        return tuple(sorted(name for name, asset in self.assets.items() if asset.codec == "reference"))
+
+    @property
     def digest(self) -> str:
         """The release's identity."""
         return digest.of("manifest", self.document())

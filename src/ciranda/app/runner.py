@@ -22,6 +22,7 @@ from ciranda.app import home as homes
 from ciranda.kernel import database, errors, log, process, store, tasks
 from ciranda.loop import job, judge, places, recheck, refresh, verify
 
+LEAVE = 5.0  # seconds that the process of a task has to end when it took too long
 LEASE = 6.0  # seconds: how long a task waits after its runner was killed
 ATTEMPTS = 3  # a task whose process dies this often is given up
 SLOTS = 2  # tasks at once that somebody waits for
@@ -85,8 +86,11 @@ def perform(bench: places.Workshop) -> int:
     if os.getppid() != int(task.worker.partition(":")[0]):
         return 0  # the runner died before its end could be bound to ours: the next one has the task
     handler = HANDLERS[task.kind]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         handler.perform(task, bench)
+    except KeyboardInterrupt:
+        return 0  # it took too long: the runner records that
     except errors.Fenced:
         return 0  # somebody else has it now; nothing of ours was recorded
     except errors.CirandaError as error:
@@ -196,10 +200,13 @@ def _start(home: homes.Home, task: tasks.Task) -> subprocess.Popen[bytes]:
 def _ended(one: Running, opened: database.Database, bench: places.Workshop) -> bool:
     """Whether the process of a task has ended; keeps its lease until then, and decides what becomes of a task that it left undone."""
     if one.child.poll() is None:
-        most = one.task.body.get("timeout")
-        if most is not None and not one.over and time.monotonic() - one.started > most:
-            one.over = f"it took longer than {most:g} s"
-            one.child.kill()
+        most, spent = one.task.body.get("timeout"), time.monotonic() - one.started
+        if most is not None and spent > most:
+            if not one.over:
+                one.over = f"it took longer than {most:g} s"
+                one.child.send_signal(signal.SIGINT)  # so that it ends its workers
+            elif spent > most + LEAVE:
+                one.child.kill()
         if time.monotonic() - one.renewed > LEASE / 3:
             if not tasks.renew(opened, one.task, LEASE):
                 one.child.kill()

@@ -1,8 +1,9 @@
 -- name: places
 -- What is live in each environment, with the release that it runs.
 SELECT revision.project, revision.environment, revision.id AS revision, revision.release, revision.cause, revision.ended_us
-FROM revision JOIN (SELECT project, environment, MAX(number) AS number FROM revision WHERE state = 'reached' GROUP BY project, environment)
-    AS newest ON newest.project = revision.project AND newest.environment = revision.environment AND newest.number = revision.number
+FROM environment JOIN revision ON revision.id = (SELECT newest.id FROM revision AS newest
+    WHERE newest.project = environment.project AND newest.environment = environment.name AND newest.state = 'reached'
+    ORDER BY newest.number DESC LIMIT 1)
 ORDER BY revision.project, revision.environment;
 
 -- name: known_jobs

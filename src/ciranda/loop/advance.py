@@ -3,10 +3,10 @@
 import threading
 import time
 
-from ciranda.environment import moves, resolve, revisions
+from ciranda.environment import moves, plans, revisions
 from ciranda.kernel import clock, errors, failpoints, log, tasks
 from ciranda.kernel.database import Database, Transaction
-from ciranda.loop import changes, contents, deliver, jobs, pins, recheck, refresh, restore, tell, wording
+from ciranda.loop import changes, contents, deliver, entering, jobs, pins, recheck, refresh, restore, tell, wording
 from ciranda.loop.changes import NOTHING, Change
 from ciranda.loop.places import Workshop
 from ciranda.release import manifest, releases
@@ -80,7 +80,14 @@ class Loop:
                 moved |= advance(change, self._places)
             except (errors.CirandaError, OSError) as error:
                 self._complain(f"change {change.number} of {change.project}: {error}")
-        return moved, bool(unsettled)
+        return moved, not all(self._asks(change) for change in unsettled)
+
+    def _asks(self, change: Change) -> bool:
+        """Whether a change waits for people: their approval wakes whoever waits for a commit."""
+        if change.state != "delivering" or change.release is None:
+            return False
+        database = self._places.database
+        return plans.asked(database, releases.by_id(database, change.release))
 
     def _complain(self, text: str) -> None:
         """Say what is wrong, not the same twice in a row."""
@@ -242,7 +249,7 @@ def _deliver(change: Change, places: Workshop) -> bool:
     assert change.release is not None
     release = releases.by_id(database, change.release)
     content = restore.manifest(places, release)
-    seen = [_place(change, database, release, name, place.after) for name, place in content.environments.items()]
+    seen = [_place(change, release, content, name, places) for name in content.environments]
     _report(change, release, content, places)  # after the look that decides: what ends the delivery has been said
     acts = deliver.decide(seen)
     moved = False
@@ -253,48 +260,16 @@ def _deliver(change: Change, places: Workshop) -> bool:
                 there = revisions.live(database, change.project, environment)
                 barred = recheck.barred(change, release, content, environment, places)
                 if barred is None:
-                    moved |= _enter(change, release, content, environment, there, places)
+                    moved |= entering.enter(change, release, environment, there, places)
                 elif barred.waits:
                     _compare_again(change, release, environment, barred, places)
                 else:
                     moved |= _end(change, release, "failed", environment, content, places, why=barred.reason)
+            case deliver.Ask(environment):
+                entering.ask(change, release, environment, places)
             case deliver.End(state, environment):
                 moved |= _end(change, release, state, environment, content, places)
     return moved
-
-
-def _enter(
-    change: Change,
-    release: releases.Release,
-    content: manifest.Manifest,
-    environment: str,
-    seen: revisions.Revision | None,
-    places: Workshop,
-) -> bool:
-    """Make the release the target; `seen` is what was live when its checks were asked about.
-
-    One that cannot be resolved there, such as for a secret that is not set, waits until it can, and says so once.
-    """
-    database = places.database
-    try:
-        resolve.resolve(database, release, content, environment)
-    except errors.Refused as refused:
-        teller, said = tell.Teller(places.lines, change.id), f"{environment}:{refused.message}"
-        if said not in teller.keys():  # noqa: SIM118 - no mapping
-            text = f"{release.name} waits: {refused.message}"
-            teller.say(wording.line(environment, "!", text, width=_width(change)), f"{'':15}{refused.hint}", key=said)
-        return False
-
-    def work(tx: Transaction) -> None:
-        if revisions.live(tx, change.project, environment) != seen:
-            raise errors.NotYet(f"{environment} runs something else now")
-        moves.target(tx, environment=environment, release=release, content=content, actor=change.actor)
-
-    try:
-        database.write(work)
-    except errors.NotYet:  # in this very moment it was held, or what the checks compared with was replaced
-        return False
-    return True
 
 
 def _compare_again(
@@ -317,14 +292,25 @@ def _own(change: Change, database: Database, release: releases.Release, name: st
 
 
 def _place(
-    change: Change, database: Database, release: releases.Release, name: str, after: str | None
+    change: Change, release: releases.Release, content: manifest.Manifest, name: str, places: Workshop
 ) -> deliver.Place:
+    database = places.database
     own = _own(change, database, release, name)
     now = revisions.current(database, release.project, name)
     running = None if now is None else releases.by_id(database, now.release)
     newer = running is not None and running.number > release.number and running.created_us > change.recorded_us
     held = revisions.environment(database, release.project, name).held
-    return deliver.Place(name, after, None if own is None else own.state, newer, held)
+    gone = now is not None and now.gone
+    next_one = own is None and not held and not gone and _is_next(change, content, name, release, database)
+    return deliver.Place(
+        name,
+        content.environments[name].after,
+        None if own is None else own.state,
+        newer and not gone,
+        held,
+        gone,
+        lacks=next_one and entering.lacks(release, content, name, places),
+    )
 
 
 def _report(change: Change, release: releases.Release, content: manifest.Manifest, places: Workshop) -> None:
@@ -334,6 +320,11 @@ def _report(change: Change, release: releases.Release, content: manifest.Manifes
     for name in content.environments:
         revision = _own(change, places.database, release, name)
         if revision is None:
+            now = revisions.current(places.database, release.project, name)
+            if now is not None and now.gone:
+                text = f"destroyed: {release.name} enters by  ciranda promote {release.name} -e {name}"
+                entering.say(change, name, f"{name}:gone", text, places)
+                continue
             held = revisions.environment(places.database, release.project, name)
             if held.held and f"{name}:held" not in said and _is_next(change, content, name, release, places.database):
                 text = f"held by {held.held_by}: {release.name} waits for  ciranda hold {name} --release"

@@ -40,7 +40,7 @@ def perform(task: tasks.Task, workshop: Workshop) -> None:
         return
     for earlier in workshop.runs.glob(f"job-{run.id}-*"):
         shutil.rmtree(earlier, ignore_errors=True)
-    folder = workshop.runs / f"job-{run.id}-{task.fence}"  # an earlier process may still be at work in its own
+    folder = _folder(run, task, workshop)
     try:
         bench = _prepare(run, task, workshop, folder)
         if bench is not None:
@@ -55,9 +55,13 @@ def give_up(task: tasks.Task, workshop: Workshop, reason: str) -> None:
     if run is None:
         workshop.database.write(lambda tx: tasks.finish(tx, task, state="failed", result={"reason": reason}))
         return
-    teller = tell.Teller(workshop.lines, run.id)
-    teller.say(f"  {wording.clean(reason)}")
+    shutil.rmtree(_folder(run, task, workshop), ignore_errors=True)  # its process had no time for that
     _conclude(run, task, workshop, reason=reason, retries=_retries(run, workshop))
+
+
+def _folder(run: Run, task: tasks.Task, workshop: Workshop) -> Path:
+    """Where this process works; an earlier one may still be at work in its own."""
+    return workshop.runs / f"job-{run.id}-{task.fence}"
 
 
 def _prepare(run: Run, task: tasks.Task, workshop: Workshop, folder: Path) -> Bench | None:

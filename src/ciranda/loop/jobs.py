@@ -122,13 +122,14 @@ class Sweep:
     def look(self) -> int | None:
         """Queue what is due; returns when something is due next (µs)."""
         database = self._places.database
-        self._learn()
+        self.learn()
         seen = look(self._places)
         for act in decide(seen, clock.now_us()):
             database.write(lambda tx, act=act: perform(tx, act))  # type: ignore[misc]
         return next_us(seen, clock.now_us())
 
-    def _learn(self) -> None:
+    def learn(self) -> None:
+        """Know the jobs of what is live, as soon as it is."""
         there = jobs.places(self._places.database)
         for place in there:
             key = (place.project, place.environment)

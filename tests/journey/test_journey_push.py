@@ -267,6 +267,9 @@ def test_what_is_compared_with_live_is_compared_again_when_live_has_moved(up: Se
     assert "r3 stops here; what runs in prod goes on" in rest
     told = toy.ciranda("wait", "r3", "-e", "prod").fails()
     assert "r3 does not enter prod: score: not_worse failed, compared with r2" in told.out + told.err
+    by_hand = toy.ciranda("promote", "r3", "-e", "prod").fails()
+    assert "r3 does not enter prod: score: not_worse failed, compared with r2, live now" in by_hand.err
+    assert "the checks run once more" in by_hand.err
 
     toy.ciranda("hold", "prod").succeeds()
     client, _ = held_at(8)

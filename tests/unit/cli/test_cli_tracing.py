@@ -101,7 +101,7 @@ def test_columns_in_a_line_each() -> None:
     rows = [" ".join(line.split()) for line in lines]
     assert rows[0] == "column type nulls distinct holds"
     assert rows[1] == "it Int64 0 3 1 … 1,000,000, mean 2.5"
-    assert rows[2] == "origin String 0.1 % 3 EWR 50 %, JFK 50 %, LGA …"
+    assert rows[2] == "origin String 0.1 % 3 EWR 50 %, JFK 50 %, LG…"
     assert rows[3] == "name String 100 % 3 (private)".replace("String", "Int64")
     assert "~3" in rows[4]
     assert rows[5].startswith("nested Int64 0")

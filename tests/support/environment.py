@@ -305,6 +305,7 @@ def project(
     environments: tuple[declaration.Environment, ...] | None = None,
     start_timeout: float = 20.0,
     command: str = "./serve",
+    secrets: tuple[str, ...] = (),
 ) -> declaration.Project:
     """A declaration of a project `flights` with command services of so many instances that use the asset `delay`."""
     kinds: dict[type, Literal["str", "int", "float", "bool"]] = {str: "str", int: "int", float: "float", bool: "bool"}
@@ -313,8 +314,9 @@ def project(
         pipeline="pipeline.py",
         services=tuple(
             declaration.Service(
-                name, "command", command, uses=("delay",), instances=count, start_timeout=start_timeout, drain=5.0
-            )
+                name, "command", command, uses=("delay",), instances=count, start_timeout=start_timeout, drain=5.0,
+                secrets=secrets,
+            )  # fmt: skip
             for name, count in ({"delays": 1} if services is None else services).items()
         ),
         settings=tuple(

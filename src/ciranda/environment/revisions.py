@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ciranda.environment.times import STANDBYS
+from ciranda.environment.times import STANDBYS, WAYS
 from ciranda.kernel import errors, statements
 from ciranda.kernel.database import Database, Transaction
 from ciranda.project import declaration
@@ -170,13 +170,20 @@ def reached_since(database: Database | Transaction, project: str, environment: s
 
 
 def nearest(reached: Sequence[Revision]) -> list[Revision]:
-    """Of revisions, newest first, those of the live release and of the few that stay warm beside it. Pure."""
+    """Of revisions, newest first, those of the live release and of the few that stay warm beside it. Pure.
+
+    Of what one release ran with (configuration, secrets) the newest and the one before it count.
+    """
     found: list[Revision] = []
-    others: set[str] = set()
+    contents: dict[str, list[tuple[dict[str, Value], dict[str, int]]]] = {}
     for each in reached:
-        others |= {each.release} - {reached[0].release}
-        if len(others) > STANDBYS:
+        if each.release not in contents and len(contents) > STANDBYS:
             break
+        known = contents.setdefault(each.release, [])
+        if (each.config, each.secrets) not in known:
+            if len(known) == WAYS:
+                continue
+            known.append((each.config, each.secrets))
         found.append(each)
         if each.gone:  # whatever ran before was given up with it
             break

@@ -4,3 +4,4 @@ SECOND = 1_000_000
 STANDBY_US = 600 * SECOND  # what leaves stays warm so long after its successor is live
 MEMORY_US = 600 * SECOND  # crashes older than this no longer slow a restart
 STANDBYS = 2  # releases that stay warm beside the live one: a day of pushes must not fill the memory
+WAYS = 2  # in which one release stays warm: with its configuration and secrets of now, and of before

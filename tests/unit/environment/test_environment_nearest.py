@@ -1,5 +1,7 @@
 """Few releases stay warm beside the live one, however many were pushed."""
 
+from dataclasses import replace
+
 from ciranda.environment.revisions import Revision, Verification, nearest
 
 
@@ -32,6 +34,12 @@ def test_the_live_release_and_two_others_are_near() -> None:
 def test_scaling_and_going_back_do_not_count_twice() -> None:
     told = ["r2", "r3", "r3", "r2", "r1", "r0"]
     assert [each.release for each in nearest([revision(9 - at, name) for at, name in enumerate(told)])] == told[:5]
+
+
+def test_of_many_configurations_of_a_release_the_last_two_are_near_and_the_release_before_stays() -> None:
+    told = [replace(revision(9 - at, "r2"), secrets={"KEY": 5 - at}) for at in range(5)]
+    near = nearest([*told, revision(4, "r1"), replace(told[0], number=3)])
+    assert [(each.release, each.number) for each in near] == [("r2", 9), ("r2", 8), ("r1", 4), ("r2", 3)]
 
 
 def test_nothing_is_near_nothing() -> None:

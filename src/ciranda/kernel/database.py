@@ -1,6 +1,6 @@
 """The ledger's database: SQLite or PostgreSQL behind one face, one writer at a time, waiters woken by commits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -17,6 +17,10 @@ class Transaction(Protocol):
     def query(self, statement: str, /, **parameters: Any) -> list[Row]: ...
 
     def one(self, statement: str, /, **parameters: Any) -> Row | None: ...
+
+    def each(self, statement: str, /, **parameters: Any) -> Iterator[Row]:
+        """The rows of a statement that only reads, one after the other, never all in memory."""
+        ...
 
     def execute(self, statement: str, /, **parameters: Any) -> int:
         """Run a statement and return how many rows it touched."""

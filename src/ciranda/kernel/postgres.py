@@ -3,7 +3,7 @@
 import select
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import lru_cache
@@ -17,6 +17,7 @@ T = TypeVar("T")
 Row = dict[str, Any]
 _LOCK = int.from_bytes(b"ciranda", "big")
 _CHANNEL = "ciranda"
+_CURSOR, _FETCHED = "ciranda_each", 1000  # rows at once
 
 
 class Transaction:
@@ -31,6 +32,14 @@ class Transaction:
 
     def one(self, statement: str, /, **parameters: Any) -> Row | None:
         return next(iter(self.query(statement, **parameters)), None)
+
+    def each(self, statement: str, /, **parameters: Any) -> Iterator[Row]:
+        self.execute(f"DECLARE {_CURSOR} NO SCROLL CURSOR FOR {statement}", **parameters)
+        try:
+            while rows := self.query(f"FETCH {_FETCHED} FROM {_CURSOR}"):
+                yield from rows
+        finally:
+            self.execute(f"CLOSE {_CURSOR}")
 
     def execute(self, statement: str, /, **parameters: Any) -> int:
         with _execute(self._connection, statement, parameters, self._where) as cursor:

@@ -9,7 +9,7 @@ import select
 import socket
 import sqlite3
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, suppress
 from pathlib import Path
@@ -41,6 +41,12 @@ class Transaction:
 
     def one(self, statement: str, /, **parameters: Any) -> Row | None:
         return next(iter(self.query(statement, **parameters)), None)
+
+    def each(self, statement: str, /, **parameters: Any) -> Iterator[Row]:
+        with closing(_execute(self._connection, statement, parameters, self._folder)) as cursor:
+            names = [column[0] for column in cursor.description]
+            for row in cursor:
+                yield dict(zip(names, row, strict=True))
 
     def execute(self, statement: str, /, **parameters: Any) -> int:
         with closing(_execute(self._connection, statement, parameters, self._folder)) as cursor:

@@ -1,5 +1,6 @@
 """The home: where everything lies, and the one place that opens ledger and store."""
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ from pathlib import Path
 
 from ciranda.kernel import database, errors, files, migrations, sockets, store
 
-FORMAT = "ciranda.home/1\n"
+FORMAT = "ciranda.home/2\n"
+FORMER = ("ciranda.home/1\n",)  # what `up` brings up to date
 # The rooms that own tables, lowest first: the order in which their migrations run.
 ROOMS = ("kernel", "access", "versions", "pipeline", "checks", "release", "environment", "loop")
 
@@ -89,17 +91,60 @@ def create(home: Home, ledger: str | None = None) -> None:
         files.write_atomic(home.root / "format", FORMAT.encode())
 
 
-def check_format(home: Home) -> None:
-    """Refuse a home of another format; a home that does not exist yet passes."""
+def upgrade(home: Home) -> str | None:
+    """Bring a home of a former format up to date, after a copy of its ledger; returns where the copy is, None: nothing to do.
+
+    Safe to be killed in: the format is written last. Only `up` calls it, when no server runs. Raises errors.StorageFull,
+    errors.Refused while another process does the same.
+    """
+    former = _format(home)
+    if former not in FORMER:
+        return None
+    with _alone(home):
+        _make_folders(home)
+        name = former.strip().replace("ciranda.", "").replace("/", "-")
+        copied = database.copy(home.ledger_url, home.root / f"ledger-of-{name}.db")
+        opened = database.open(home.ledger_url, home.sockets)
+        try:
+            migrations.migrate(opened, [f"ciranda.{room}" for room in ROOMS])
+        finally:
+            opened.close()
+        files.write_atomic(home.root / "format", FORMAT.encode())
+    return copied
+
+
+@contextmanager
+def _alone(home: Home) -> Iterator[None]:
+    with open(home.root / "upgrade.lock", "wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise errors.Refused("this home is being brought up to date", where=str(home.root)) from None
+        yield
+
+
+def _format(home: Home) -> str | None:
+    """What the home says of itself; None: there is none yet. Raises errors.Refused where it cannot be read."""
     try:
-        found = (home.root / "format").read_text()
+        return (home.root / "format").read_text()
     except FileNotFoundError:
-        return
+        return None
     except OSError as error:
         raise _unusable(home, error) from None
-    if found != FORMAT:
+
+
+def check_format(home: Home) -> None:
+    """Refuse a home of another format; a home that does not exist yet passes."""
+    found = _format(home)
+    if found in FORMER:
         raise errors.Refused(
-            f"this home has the format {found.strip()!r}, not {FORMAT.strip()!r}",
+            "this home was made by an older Ciranda",
+            where=str(home.root),
+            hint="bring it up to date, a copy of its ledger is kept: ciranda up",
+        )
+    if found not in (None, FORMAT):
+        raise errors.Refused(
+            f"this home has the format {str(found).strip()!r}, not {FORMAT.strip()!r}",
             where=str(home.root),
             hint="use the Ciranda that made it, or another home: --home DIR",
         )

@@ -77,8 +77,8 @@ def running(home: homes.Home) -> Server | None:
         return None
 
 
-def start(asked: Asked) -> tuple[Server, subprocess.Popen[bytes]]:
-    """Prepare the home, start its keeper, and wait until control and gateway answer.
+def start(asked: Asked, report: Callable[[str], None]) -> tuple[Server, subprocess.Popen[bytes]]:
+    """Prepare the home, start its keeper, and wait until control and gateway answer. `report` gets lines for people.
 
     Raises errors.Refused when a port is taken, errors.Unreachable when something does not start; then nothing is left running.
     """
@@ -96,6 +96,8 @@ def start(asked: Asked) -> tuple[Server, subprocess.Popen[bytes]]:
             where=shown(home.root),
             hint="another home: ciranda up --home DIR --ledger URL",
         )
+    if (copied := homes.upgrade(home)) is not None:
+        report(f"this home was made by an older Ciranda: it is up to date now, its former ledger is {copied}")
     homes.create(home, asked.ledger)
     with homes.opened(home) as (database, _):
         tokens.first_token(database, home.token)

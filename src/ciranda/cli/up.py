@@ -43,7 +43,7 @@ def main(given: argparse.Namespace) -> int:
         return _already(given, home, server)
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
-    server, keeper = up.start(up.Asked(home, given.port, given.gateway_port, given.ledger))
+    server, keeper = up.start(up.Asked(home, given.port, given.gateway_port, given.ledger), _say)
     if given.detach:
         _print(given, home, server, "up")
         keeper.returncode = 0  # it stays, and is nobody's child from here on

@@ -87,3 +87,14 @@ def open(url: str, sockets: Path) -> Database:
     raise errors.Invalid(
         f"{kind}: is not a kind of ledger", hint="a ledger is sqlite:////path/ledger.db or postgresql://user@host/name"
     )
+
+
+def copy(url: str, path: Path) -> str:
+    """Keep what a database holds now beside it, and say where: SQLite's in the file `path`, PostgreSQL's in a schema of its name.
+
+    A copy of that name that is there already is kept as it is. Raises errors.StorageFull, errors.Unreachable.
+    """
+    kind, _, rest = url.partition("://")
+    if kind == "sqlite":
+        return sqlite.copy(Path(rest[1:] if rest.startswith("//") else rest), path)
+    return postgres.copy(url, path.stem.replace("-", "_"))

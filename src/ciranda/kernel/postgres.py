@@ -274,6 +274,32 @@ def _connect(url: str) -> Any:
     return connection
 
 
+def copy(url: str, schema: str) -> str:
+    """See database.copy."""
+    said = place(url)
+    connection = _connect(url)
+    try:
+        _execute(connection, "BEGIN", {}, said).close()
+        found = _rows(
+            _execute(
+                connection,
+                "SELECT 1 FROM information_schema.schemata WHERE schema_name = :name",
+                {"name": schema},
+                said,
+            )
+        )
+        if not found:
+            tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
+            names = [row["table_name"] for row in _rows(_execute(connection, tables, {}, said))]
+            _execute(connection, f"CREATE SCHEMA {schema}", {}, said).close()
+            for name in names:
+                _execute(connection, f"CREATE TABLE {schema}.{name} AS TABLE {name}", {}, said).close()
+        _execute(connection, "COMMIT", {}, said).close()
+    finally:
+        connection.close()
+    return f"schema {schema} of {said}"
+
+
 def _execute(connection: Any, statement: str, parameters: Row, where: str) -> Any:
     import psycopg
 

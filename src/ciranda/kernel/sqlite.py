@@ -201,6 +201,19 @@ class _Session:
             os.close(self._lock)
 
 
+def copy(path: Path, destination: Path) -> str:
+    """See database.copy."""
+    if not destination.exists():
+        temporary = destination.with_name(f".{destination.name}.tmp")
+        with files.room(destination.parent), suppress(FileNotFoundError):
+            temporary.unlink()
+        with closing(_connect(path, "rw")) as connection:
+            _execute(connection, "VACUUM INTO :path", {"path": str(temporary)}, path.parent).close()
+        os.rename(temporary, destination)
+        files.sync_folder(destination.parent)
+    return str(destination)
+
+
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     """A connection that leaves transactions to us; `mode` is SQLite's: ro, or rwc."""
     mapped = path.with_name(f"{path.name}-shm")

@@ -1,11 +1,16 @@
 """A home is made at once or not at all, and never in two formats."""
 
+import shutil
+import sqlite3
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from ciranda.app import home as homes
-from ciranda.kernel import errors
+from ciranda.kernel import database as databases
+from ciranda.kernel import errors, migrations, statements
 
 
 def test_a_home_that_is_made_twice_is_one(tmp_path: Path) -> None:
@@ -42,3 +47,52 @@ def test_what_cannot_be_a_home_is_refused_with_the_reason(tmp_path: Path, place:
         homes.create(home)
     assert caught.value.where == str(home.root)
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def former(home: homes.Home, url: str | None) -> None:
+    """A home as format 1 had it: the first scripts of the rooms, and a row."""
+    homes._make_folders(home)
+    if url:
+        (home.root / "ledger.url").write_text(url)
+    opened = databases.open(home.ledger_url, home.sockets)
+    with closing(opened):
+        for room in homes.ROOMS:
+            script = statements.folder(f"ciranda.{room}") / "migrations" / "0001.sql"
+            if not script.exists():
+                continue
+            opened.write(partial(migrations._apply, room=f"ciranda.{room}", number=1, path=script))
+        row = "INSERT INTO project (name, repository, branch, at_us) VALUES ('toy', 'toy', 'main', 1)"
+        opened.write(lambda tx: tx.execute(row))
+    (home.root / "format").write_text(homes.FORMER[0])
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_a_home_of_the_former_format_is_brought_up_to_date_once_after_a_copy(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    home = homes.Home(tmp_path / "home")
+    former(home, None if kind == "sqlite" else request.getfixturevalue("postgres_server").fresh())
+    with pytest.raises(errors.Refused, match="made by an older Ciranda"), homes.opened(home):
+        pass
+    copied = homes.upgrade(home)
+    assert copied is not None
+    assert homes.upgrade(home) is None
+    with homes.opened(home) as (database, _):
+        assert database.query("SELECT name FROM project") == [{"name": "toy"}]
+        assert database.query("SELECT name FROM setting") == []  # a table of this format
+    if kind == "sqlite":
+        with closing(sqlite3.connect(copied)) as kept:
+            assert kept.execute("SELECT name FROM project").fetchall() == [("toy",)]
+    shutil.rmtree(home.sockets, ignore_errors=True)
+
+
+def test_an_upgrade_that_was_killed_before_its_end_is_done_again_and_keeps_the_first_copy(tmp_path: Path) -> None:
+    home = homes.Home(tmp_path / "home")
+    former(home, None)
+    copied = homes.upgrade(home)
+    assert copied is not None
+    before = Path(copied).read_bytes()
+    (home.root / "format").write_text(homes.FORMER[0])
+    assert homes.upgrade(home) == copied
+    assert Path(copied).read_bytes() == before
+    shutil.rmtree(home.sockets, ignore_errors=True)

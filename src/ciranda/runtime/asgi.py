@@ -108,7 +108,6 @@ def server(application: Application, socket: Path, base: str, drain: float) -> u
             Forwarded(application),
             uds=str(socket),
             root_path=base,
-            ws=_websockets(),
             interface="asgi3",
             access_log=False,
             log_config=None,
@@ -118,15 +117,6 @@ def server(application: Application, socket: Path, base: str, drain: float) -> u
             timeout_graceful_shutdown=max(1, int(drain - min(OWN_END, drain / 4))),
         )
     )
-
-
-def _websockets() -> Any:
-    """The implementation that is not on its way out, where uvicorn has it."""
-    try:
-        importlib.import_module("uvicorn.protocols.websockets.websockets_sansio_impl")
-    except ImportError:
-        return "auto"
-    return "websockets-sansio"
 
 
 def _said_already(record: logging.LogRecord) -> bool:

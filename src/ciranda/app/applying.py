@@ -76,4 +76,4 @@ def destroy(
 
 
 def _do(database: Database, store: Store, work: Callable[[Transaction, plans.Read], T]) -> T:
-    return database.write(lambda tx: work(tx, views.reader(store)))
+    return database.write(lambda tx: work(tx, plans.reader(store)))

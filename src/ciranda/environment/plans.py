@@ -10,6 +10,7 @@ from ciranda.environment.plan import Part, Side
 from ciranda.environment.resolve import Resolved
 from ciranda.kernel import clock, digest, errors, events, statements
 from ciranda.kernel.database import Database, Transaction
+from ciranda.kernel.store import Store
 from ciranda.release import releases
 from ciranda.release.manifest import Manifest
 
@@ -106,6 +107,30 @@ def make(
         parts = (Part("verification", environment, "change", *commands), *parts)
     needed = max((_approvals(content, environment) for content in (before, after) if content is not None), default=0)
     return Plan(project, environment, base, release, resolved, needed, parts, empty)
+
+
+def asks(database: Database | Transaction, read: Read, content: Manifest, environment: str) -> bool:
+    """Whether a release of this content needs any approval to enter: by its own rules, or by those of what is there now."""
+    now = revisions.current(database, content.project, environment)
+    there = None if now is None or now.gone else read(releases.by_id(database, now.release))
+    return bool(_approvals(content, environment) or (there is not None and _approvals(there, environment)))
+
+
+def asked(database: Database | Transaction, release: releases.Release) -> bool:
+    """Whether a release waits, or once waited, for approvals."""
+    return database.one(sql.asked_for_release, release=release.digest) is not None
+
+
+def reader(store: Store) -> Read:
+    """Reads the content of releases, each once."""
+    known: dict[str, Manifest] = {}
+
+    def content(release: releases.Release) -> Manifest:
+        if release.id not in known:
+            known[release.id] = releases.manifest(store, release)
+        return known[release.id]
+
+    return content
 
 
 def short(name: str) -> str:

@@ -191,3 +191,7 @@ SELECT state, COUNT(*) AS revisions FROM revision WHERE project = :project AND e
 -- How many runs of each job are in each state, and when the last of them ended.
 SELECT project, environment, job, state, COUNT(*) AS runs, MAX(ended_us) AS ended_us FROM job_run
 GROUP BY project, environment, job, state ORDER BY project, environment, job, state;
+
+-- name: asked_for_release
+-- Whether any entry of a release waits, or once waited, for approvals.
+SELECT digest FROM plan WHERE release = :release AND asked_us IS NOT NULL LIMIT 1;

@@ -105,7 +105,13 @@ def environments(database: Database | Transaction, project: str = "") -> list[En
 
 
 def live(database: Database | Transaction, project: str, environment: str) -> Revision | None:
-    """What an environment runs: the last revision that was reached."""
+    """What an environment runs: the last revision that was reached; None also after it was destroyed."""
+    found = last_reached(database, project, environment)
+    return None if found is None or found.gone else found
+
+
+def last_reached(database: Database | Transaction, project: str, environment: str) -> Revision | None:
+    """The last revision that was reached, an end included."""
     row = database.one(sql.live_revision, project=project, environment=environment)
     return None if row is None else revision(row)
 
@@ -117,8 +123,8 @@ def current_target(database: Database | Transaction, project: str, environment: 
 
 
 def current(database: Database | Transaction, project: str, environment: str) -> Revision | None:
-    """What an environment should run: its target, else what is live."""
-    return current_target(database, project, environment) or live(database, project, environment)
+    """What an environment should run: its target, else what was reached last; `gone` where it was destroyed."""
+    return current_target(database, project, environment) or last_reached(database, project, environment)
 
 
 def get(database: Database | Transaction, project: str, environment: str, number: int) -> Revision:

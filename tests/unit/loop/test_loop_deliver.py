@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ciranda.loop.deliver import End, Enter, Place, decide
+from ciranda.loop.deliver import Ask, End, Enter, Place, decide
 
 TEST = Place("test", None, None, newer=False, held=False)
 PROD = Place("prod", "test", None, newer=False, held=False)
@@ -43,3 +43,15 @@ def test_two_first_environments_are_entered_together() -> None:
 
 def test_a_project_without_environments_is_released_and_done() -> None:
     assert decide([]) == [End("live", "")]
+
+
+def test_people_are_asked_where_the_plan_lacks_approvals() -> None:
+    assert decide([replace(TEST, state="reached"), replace(PROD, lacks=True)]) == [Ask("prod")]
+    assert decide([replace(TEST, lacks=True), PROD]) == [Ask("test")]
+
+
+def test_what_was_destroyed_is_not_entered_and_nothing_waits_for_it() -> None:
+    assert decide([replace(TEST, state="reached"), replace(PROD, gone=True)]) == [End("live", "test")]
+    assert decide([replace(TEST, gone=True), PROD]) == [End("live")]
+    assert decide([TEST, replace(PROD, gone=True)]) == [Enter("test")]
+    assert decide([replace(TEST, state="target"), replace(PROD, gone=True)]) == []

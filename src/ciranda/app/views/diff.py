@@ -8,7 +8,6 @@ from typing import Any
 
 from ciranda.app import looking
 from ciranda.app.views import difference, facts
-from ciranda.app.views.plan import reader
 from ciranda.environment import plan, resolve, revisions
 from ciranda.kernel import errors, statements
 from ciranda.kernel.database import Database
@@ -71,7 +70,7 @@ def find(database: Database, store: Store, project: str, name: str) -> One:
         return _run(database, runs.get(database, project, int(run[1])))
     if _RELEASE.match(name):
         release = releases.get(database, project, name)
-        content = reader(store)(release)
+        content = releases.manifest(store, release)
         alone = resolve.Resolved(resolve.configuration(content, "", {}), {}, resolve.scale_of(content, None))
         return One(release.name, plan.of_release(content, alone), facts.of_release(database, release, content))
     if (numbered := _REVISION.match(name)) is not None:
@@ -110,7 +109,7 @@ def _revision(database: Database, store: Store, found: revisions.Revision) -> On
     if found.gone:
         return One(f"{name} (nothing)", plan.Side(), {})
     release = releases.by_id(database, found.release)
-    content = reader(store)(release)
+    content = releases.manifest(store, release)
     side = plan.of_release(content, resolve.of_revision(found))
     return One(f"{name} ({release.name})", side, facts.of_release(database, release, content))
 

@@ -99,7 +99,7 @@ def gather(
     wanted = releases.latest(database, project) if release is None else releases.get(database, project, release)
     if wanted is None:
         raise errors.NotFound(f"{project} has no release yet", hint="push: git push ciranda main")
-    read = reader(store)
+    read = plans.reader(store)
     refuse_unknown(database, read(wanted), project, environment)
     return look(database, read, plans.make(database, read, project, environment, wanted), folder=folder)
 
@@ -107,7 +107,7 @@ def gather(
 def destruction(database: Database, store: Store, project: str, environment: str) -> View:
     """What goes when an environment is destroyed. Raises errors.NotFound."""
     revisions.environment(database, project, environment)
-    read = reader(store)
+    read = plans.reader(store)
     return look(database, read, plans.make(database, read, project, environment, None))
 
 
@@ -119,18 +119,6 @@ def refuse_unknown(database: Database | Transaction, content: Manifest, project:
             f"{project} has no environment {environment}",
             hint=f"what there is: {', '.join(dict.fromkeys([*content.environments, *known])) or 'none'}",
         )
-
-
-def reader(store: Store) -> plans.Read:
-    """Reads the content of releases, each once."""
-    read: dict[str, Manifest] = {}
-
-    def content(release: releases.Release) -> Manifest:
-        if release.id not in read:
-            read[release.id] = releases.manifest(store, release)
-        return read[release.id]
-
-    return content
 
 
 def look(database: Database, read: plans.Read, made: plans.Plan, *, folder: Path | None = None) -> View:

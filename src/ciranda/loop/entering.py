@@ -1,0 +1,65 @@
+"""A release enters an environment: by the plan of that entry, when as many users have approved it as the environment asks for."""
+
+from ciranda.environment import plans, revisions
+from ciranda.kernel import errors
+from ciranda.kernel.database import Transaction
+from ciranda.loop import restore, tell, wording
+from ciranda.loop.changes import Change
+from ciranda.loop.places import Workshop
+from ciranda.release import releases
+from ciranda.release.manifest import Manifest
+
+
+def enter(
+    change: Change, release: releases.Release, environment: str, seen: revisions.Revision | None, places: Workshop
+) -> bool:
+    """Make the release the target; `seen` is what was live when its checks were asked about. False: not now, and why is said."""
+    read = plans.reader(places.store)
+
+    def work(tx: Transaction) -> None:
+        if revisions.live(tx, change.project, environment) != seen:
+            raise errors.NotYet(f"{environment} runs something else now")
+        made = plans.make(tx, read, change.project, environment, release)
+        plans.apply(tx, made, read, actor=change.actor)
+
+    restore.manifest(places, release)
+    try:
+        places.database.write(work)
+    except errors.NotYet:  # in this very moment what the checks compared with was replaced
+        return False
+    except errors.Refused as refused:  # it was held, or a secret is not set: it waits until that is otherwise
+        text = f"{release.name} waits: {refused.message}"
+        say(change, environment, f"{environment}:{refused.message}", text, places, f"{'':15}{refused.hint}")
+        return False
+    return True
+
+
+def lacks(release: releases.Release, content: Manifest, environment: str, places: Workshop) -> bool:
+    """Whether the plan of the entry waits for approvals; one that cannot be made yet does not."""
+    read = plans.reader(places.store)
+    if not plans.asks(places.database, read, content, environment):
+        return False
+    try:
+        made = plans.make(places.database, read, release.project, environment, release)
+    except errors.Refused:
+        return False
+    return not made.empty and len(plans.approvals(places.database, made.digest)) < made.needed
+
+
+def ask(change: Change, release: releases.Release, environment: str, places: Workshop) -> None:
+    """Record that the release waits for approvals, and say so once for each plan."""
+    made = plans.make(places.database, plans.reader(places.store), release.project, environment, release)
+    name, missing = made.digest, made.needed - len(plans.approvals(places.database, made.digest))
+    key = f"{environment}:approvals:{name}"
+    if missing > 0 and key not in tell.Teller(places.lines, change.id).keys():  # noqa: SIM118 - no mapping
+        places.database.write(lambda tx: plans.ask(tx, made, actor=change.actor))
+        needs = wording.plural(missing, "approval")
+        say(change, environment, key, f"waits for {needs}: ciranda approve {plans.short(name)}", places)
+
+
+def say(change: Change, environment: str, key: str, text: str, places: Workshop, *more: str) -> None:
+    """Say something of an environment in the change's lines, once."""
+    teller = tell.Teller(places.lines, change.id)
+    if key not in teller.keys():  # noqa: SIM118 - no mapping
+        mark = "!" if more else ""
+        teller.say(wording.line(environment, mark, text, width=int(change.outcome.get("width", 8))), *more, key=key)

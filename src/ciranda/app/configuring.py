@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ciranda.environment import clone, moves, renew, revisions, secrets, settings
-from ciranda.kernel import errors, sealing
+from ciranda.kernel import errors, events, sealing
 from ciranda.kernel.database import Database, Transaction
 from ciranda.kernel.store import Store
 from ciranda.release import releases
@@ -41,6 +41,9 @@ class Configuring:
             for name, written in assign.items():
                 value = renew.typed(known.get(name), name, written, known)
                 settings.put(tx, project, environment, name, value, actor=actor)
+            body = {"environment": environment, "set": sorted(assign), "unset": sorted(unset)}
+            place = f"{project}/{environment}"
+            events.append(tx, chain=project, kind="config.set", subject=place, actor=actor, body=body)
             if now is None or content is None:
                 return None
             server = settings.values(tx, project, environment)
@@ -63,6 +66,10 @@ class Configuring:
             if not declared:
                 revisions.environment(tx, project, environment)
             version, new = secrets.put(tx, key, project, environment, name, value, actor=actor)
+            if new:
+                body = {"environment": environment, "name": name, "version": version}
+                place = f"{project}/{environment}"
+                events.append(tx, chain=project, kind="secret.set", subject=place, actor=actor, body=body)
             now, content = self._now(tx, project, environment)
             made = None if now is None or content is None else renew.resealed(tx, now, content)
             return version, new, None if made is None else moves.insert(tx, replace(made, actor=actor))

@@ -16,7 +16,7 @@ PAGES = [
     ROOT / "examples/flights/README.md",
 ]
 VERBS = {verb for group in dispatch.VERBS.values() for verb in group}
-EVENT = re.compile(r'(?<!failpoint\()"((?:change|run|gate|release|revision|environment|instance|rule|job)\.[a-z][a-z-]*)"')
+EVENT = re.compile(r'(?<!failpoint\()"((?:change|run|gate|release|revision|environment|instance|rule|job|config|secret)\.[a-z][a-z-]*)"')
 
 
 @pytest.mark.parametrize("name", ["configuration.md", "commands.md"])

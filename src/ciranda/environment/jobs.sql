@@ -47,9 +47,12 @@ SELECT * FROM job_run WHERE state IN ('waiting', 'running') AND (CAST(:project A
 
 -- name: last_job_runs
 -- Of each job the last occurrence that has a row, and the last one (or run by hand) that passed.
-SELECT project, environment, job, MAX(CASE WHEN cause <> 'by hand' THEN due_us END) AS due_us,
-    MAX(CASE WHEN state = 'passed' THEN due_us END) AS passed_us
-FROM job_run WHERE (CAST(:project AS TEXT) = '' OR project = :project) GROUP BY project, environment, job;
+SELECT job.project, job.environment, job.name AS job,
+    (SELECT due_us FROM job_run WHERE job_run.project = job.project AND job_run.environment = job.environment
+        AND job_run.job = job.name AND cause <> 'by hand' ORDER BY due_us DESC LIMIT 1) AS due_us,
+    (SELECT due_us FROM job_run WHERE job_run.project = job.project AND job_run.environment = job.environment
+        AND job_run.job = job.name AND state = 'passed' ORDER BY due_us DESC LIMIT 1) AS passed_us
+FROM job WHERE CAST(:project AS TEXT) = '' OR project = :project;
 
 -- name: job_history
 -- The runs of a job in an environment, the newest first.

@@ -35,15 +35,19 @@ class Cron:
 
     def after(self, us: int) -> int | None:
         """When it is due first after `us`; None: never again."""
-        found = next(self._from(us), None)
-        return found if found is None or found < _LATEST else None
+        return _after(self, us)
 
     def latest(self, since_us: int, us: int) -> int | None:
         """When it was due last, after `since_us` and not after `us`; None: not at all."""
+        first = _after(self, since_us)
+        return None if first is None or first > us else _latest(self, since_us, us)
+
+    def _last(self, since_us: int, us: int) -> int | None:
+        """What `latest` says, looked for in ever longer windows."""
         for window in _WINDOWS:
             start = max(since_us, int(us - window))
             found: int | None = None
-            for each in self._from(start):
+            for each in self._times(start):
                 if each > us:
                     break
                 found = each
@@ -72,7 +76,7 @@ class Cron:
         shown = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone(self.zone))
         return int(shown.timestamp()) * _SECOND
 
-    def _from(self, us: int) -> Iterator[int]:
+    def _times(self, us: int) -> Iterator[int]:
         """Every time it is due after `us`, in order."""
         minute, hour, *_ = self.fields.split()
         return self._ticking(us) if minute.startswith("*") or hour.startswith("*") else self._fixed(us)
@@ -126,6 +130,17 @@ class Cron:
                 low, high = (middle, high) if self._offset(middle * _SECOND) == offset else (low, middle)
             return high * _SECOND
         return None
+
+
+@lru_cache(maxsize=4096)  # whoever waits for a schedule asks the same again and again
+def _after(schedule: Cron, us: int) -> int | None:
+    found = next(schedule._times(us), None)
+    return found if found is None or found < _LATEST else None
+
+
+@lru_cache(maxsize=4096)
+def _latest(schedule: Cron, since_us: int, us: int) -> int | None:
+    return schedule._last(since_us, us)
 
 
 @lru_cache(maxsize=1024)

@@ -81,6 +81,8 @@ CREATE TABLE job_run (
 );
 -- Never two at once.
 CREATE UNIQUE INDEX job_run_active ON job_run (project, environment, job) WHERE state IN ('waiting', 'running');
+CREATE INDEX job_run_queued ON job_run (project, environment, job, queued_us);
+CREATE INDEX job_run_ended ON job_run (project, environment, job, ended_us);
 
 -- What jobs made, as an environment has it now.
 CREATE TABLE output (

@@ -31,6 +31,12 @@ from support.git import FakeControl
 SECOND = 1_000_000
 PROJECT = "flights"
 HOSTILE = '<script>document.title="taken"</script><img src=x onerror="document.title=1">'
+PATHS = [
+    "/", "/flights", "/flights/changes", "/flights/changes/5", "/flights/changes/6", "/flights/runs", "/flights/runs/5",
+    "/flights/runs/4", "/flights/runs/5/log", "/flights/releases", "/flights/releases/r4", "/flights/diff/r1/r4",
+    "/flights/environments/test", "/flights/environments/prod", "/flights/services/delays?environment=prod", "/flights/jobs",
+    "/flights/jobs/nightly",
+]  # fmt: skip
 GRAPH = {
     "raw_flights": (), "raw_weather": (), "flights": ("raw_flights", "raw_weather"), "daily": ("flights",),
     "features": ("flights", "raw_weather"), "delay": ("features",), "scores": ("delay", "daily"),
@@ -238,16 +244,13 @@ def filled(root: Path, *, url: str | None = None) -> Iterator[Filled]:
     try:
         tokens.first_token(opened, home.token)
         opened.write(lambda tx: changes.claim_project(tx, PROJECT, PROJECT, "refs/heads/main"))
-        (home.state / "server.json").write_text(
-            json.dumps({"url": "http://127.0.0.1:1", "gateway": "http://127.0.0.1:7780"})
-        )
         yield Filled(home, opened, Store(home.store), home.token.read_text().strip())
     finally:
         opened.close()
         shutil.rmtree(home.sockets, ignore_errors=True)
 
 
-NIGHTLY = manifest.Job(("scores",), "0 5 * * * America/Sao_Paulo", "07:00", (), 1, 3600.0, "@data")
+NIGHTLY = manifest.Job(("scores",), "0 5 * * * America/Sao_Paulo", "07:00", ("prod",), 1, 3600.0, "@data")
 
 
 def busy(into: Filled) -> None:
@@ -356,6 +359,8 @@ def shown(into: Filled) -> Iterator[Shown]:
     seen = traffic.Traffic(home.state / "counters")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         number = listener.getsockname()[1]
+        told = {"url": f"http://127.0.0.1:{number}", "gateway": "http://127.0.0.1:7780"}
+        (home.state / "server.json").write_text(json.dumps(told))
         pages = handlers.Pages(site.Site(home, into.database, into.store, seen), rooms, port=number)
         app = application.build(
             FakeControl(home), rooms, port=number, lines=home.lines, windows=home.state / "windows", pages=pages

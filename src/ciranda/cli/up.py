@@ -83,7 +83,7 @@ def _print(given: argparse.Namespace, home: homes.Home, server: up.Server, state
     chosen = "" if home.root == homes.locate().root else f" --home {up.typed(home.root)}"
     sys.stdout.write(
         f"ciranda {__version__} is {state}       home {up.shown(home.root)}, process {server.pid}\n"
-        f"  API and Git  {server.url}\n"
+        f"  API and Git  {server.url}       the page: ciranda open{chosen}\n"
         f"  services     {server.gateway}\n"
         f"  token        {up.shown(home.token)}\n"
         f"next: ciranda init       then: git push ciranda main       see: ciranda status{chosen}\n"

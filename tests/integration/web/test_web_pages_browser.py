@@ -11,12 +11,6 @@ from support import browser as browsers
 from support import pages
 from support.pages import PROJECT, Shown
 
-PATHS = [
-    "/", "/flights", "/flights/changes", "/flights/changes/5", "/flights/changes/6", "/flights/runs", "/flights/runs/5",
-    "/flights/runs/4", "/flights/runs/5/log", "/flights/releases", "/flights/releases/r4", "/flights/diff/r1/r4",
-    "/flights/environments/test", "/flights/environments/prod", "/flights/services/delays?environment=prod", "/flights/jobs",
-    "/flights/jobs/nightly", "/nobody",
-]  # fmt: skip
 SIZES = {"wide": (1280, 800), "narrow": (360, 740)}
 
 
@@ -70,7 +64,7 @@ def signed_in(
 def test_every_page_can_be_read_by_everybody(chromium: Browser, shown: Shown, size: str, scheme: str) -> None:
     axe = Axe()
     with signed_in(chromium, shown, size=size, scheme=scheme) as page:
-        for path in PATHS:
+        for path in [*pages.PATHS, "/nobody"]:
             page.goto(shown.url + path)
             found = axe.run(page)
             assert found.violations_count == 0, f"{path}\n{found.generate_report()}"

@@ -3,15 +3,19 @@
 import http.client
 import re
 import time
+import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ciranda.access import sessions, tokens
-from ciranda.kernel import clock, database
+from ciranda.app import home as homes
+from ciranda.cli import dispatch
+from ciranda.kernel import clock, database, migrations, statements
 from support import pages
 from support.kernel import Ledger
+from support.kernel import Server as PostgresServer
 from support.pages import Shown
 from support.web import Answer, request
 
@@ -20,7 +24,6 @@ from support.web import Answer, request
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     with pages.filled(tmp_path_factory.mktemp("pages") / "home") as filled:
         pages.busy(filled)
-        pages.many(filled, runs=0, changed=0, released=0)
         with pages.shown(filled) as served:
             yield served
 
@@ -51,6 +54,24 @@ def test_a_link_signs_in_once(shown: Shown) -> None:
     assert again.status == 403
     assert "set-cookie" not in again.headers
     assert b"ciranda open" in again.body
+
+
+def test_the_command_prints_a_link_or_opens_it(
+    shown: Shown, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = str(shown.filled.home.root)
+    assert dispatch.run(["open", "--print", "--home", home]) == 0
+    link = capsys.readouterr().out.strip()
+    assert link.startswith(f"{shown.url}/login?code=")
+    assert request(shown.port, "GET", link.removeprefix(shown.url)).status == 200
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", lambda url: opened.append(url) or True)
+    assert dispatch.run(["open", "--home", home]) == 0
+    assert opened[0] != link
+    assert "code" not in capsys.readouterr().out
+    monkeypatch.setattr(webbrowser, "open", lambda _: False)
+    assert dispatch.run(["open", "--home", home]) == 1
+    assert "--print" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("code", ["", "x", "0" * 64, "%3Cscript%3E"])
@@ -194,6 +215,47 @@ def test_open_pages_hold_no_thread(shown: Shown) -> None:
     assert all(answer.readline() == b"data: look\n" for _, answer in held)
     for connection, _ in held:
         connection.close()
+
+
+LISTS = {
+    "ciranda.loop": ["changes_before", "change_by_number", "latest_changes", "change_of_run"],
+    "ciranda.pipeline": ["runs_before", "run_by_number", "run_steps", "parts_of_run"],
+    "ciranda.release": ["releases_before"],
+    "ciranda.environment": ["revisions_before", "revisions_of_release"],
+}
+
+
+@pytest.mark.parametrize(("room", "name"), [(room, name) for room, named in LISTS.items() for name in named])
+def test_no_page_looks_through_a_whole_table(ledger: Ledger, room: str, name: str) -> None:
+    db = ledger.open()
+    migrations.migrate(db, [f"ciranda.{one}" for one in homes.ROOMS])
+    statement = getattr(statements.load(room), name)
+    named = {statement[a + 1 : b] for kind, a, b in statements.tokens(statement) if kind == "parameter"}
+    given = {one: 1 if one in ("before", "most", "limit", "number") else "x" for one in named}
+
+    def plan(tx: database.Transaction) -> str:
+        if ledger.on_postgres:
+            tx.execute("SET LOCAL enable_seqscan = off")
+            tx.execute("SET LOCAL enable_bitmapscan = off")
+        return str(tx.query(("EXPLAIN " if ledger.on_postgres else "EXPLAIN QUERY PLAN ") + statement, **given))
+
+    told = db.write(plan)
+    assert "Seq Scan" not in told
+    assert "SCAN" not in told
+    assert "TEMP B-TREE" not in told
+    assert "Sort" not in told
+
+
+def test_pages_on_postgresql(tmp_path: Path, postgres_server: PostgresServer) -> None:
+    with pages.filled(tmp_path / "home", url=postgres_server.fresh()) as filled:
+        pages.busy(filled)
+        with pages.shown(filled) as served:
+            for path in pages.PATHS:
+                assert look(served, path).status == 200, path
+            connection, answer = stream(served, "every=60")
+            filled.push(90, "Wake somebody")
+            assert answer.readline() == b"data: look\n"
+            connection.close()
 
 
 def test_long_lists_come_in_pages(tmp_path: Path) -> None:

@@ -189,8 +189,7 @@ class ClientConnection(asyncio.Protocol):
             return
         if isinstance(passed, list):
             passed = b"".join(line for line in passed if line.partition(b":")[0].lower() not in asked.dropped)
-        parts = (exchange.method, routed[1], asked.lines, passed, entry.header)
-        exchange.head = b"%b %b HTTP/1.1\r\n%b%b%b" % parts
+        exchange.head = (exchange.method, routed[1], asked.lines, passed, entry.header)
 
     # -- requests that are not plain
 

@@ -99,7 +99,7 @@ class Exchange:
 
     # what most exchanges never change
     entry: Entry | None = None
-    head = b""  # of the request as the instance gets it, but for its id
+    head: tuple[bytes, ...] = ()  # what the instance gets but for the id: method, target, lines, more lines, prefix
     given = b""  # the id that the gateway gave, without the release; empty where the client sent one
     refusal: heads.Refusal | None = None
     websocket = False
@@ -149,7 +149,7 @@ class Exchange:
         self.deadline = now + entry.timeout
         if not self._choose(now):
             return
-        self.pieces.insert(0, b"%bX-Request-Id: %b\r\n\r\n" % (self.head, self.id))
+        self.pieces.insert(0, b"%b %b HTTP/1.1\r\n%b%b%bX-Request-Id: %b\r\n\r\n" % (*self.head, self.id))
         if self.continues:
             self.client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         connection: Link | None = self.upstream.take() if self.upstream else None

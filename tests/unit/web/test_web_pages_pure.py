@@ -78,12 +78,20 @@ def test_a_slot_that_was_begun_anew_has_no_rate_below_zero() -> None:
     assert traffic.points(series["/a/b/c", "r1"], 2.0) == ()
 
 
-def test_only_so_many_series_are_kept_the_busiest() -> None:
-    many = {("/a/b/c", f"r{at}"): at for at in range(traffic.SERIES * 3)}
-    series = traffic.kept({}, {name: counted(0) for name in many}, 0.0)
-    series = traffic.kept(series, {name: counted(0) for name in many}, 2.0)
-    series = traffic.kept(series, {name: counted(at) for name, at in many.items()}, 4.0)
-    assert len(series) == traffic.SERIES
+def test_only_the_busiest_are_kept_and_one_that_wakes_up_is_seen() -> None:
+    names_of = [("/a/b/c", f"r{at}") for at in range(traffic.SERIES * 3)]
+    series: dict[traffic.Name, traffic.Looks] = {}
+    for at in range(4):
+        series = traffic.kept(series, {name: counted(number) for number, name in enumerate(names_of)}, float(at))
+    long = [name for name in names_of if len(series[name]) > 1]
+    assert len(long) == traffic.SERIES
+    quiet = next(name for name in reversed(names_of) if name not in long)
+    for at in range(4, 7):
+        now = {name: counted(number) for number, name in enumerate(names_of)} | {quiet: counted(1000 + at)}
+        series = traffic.kept(series, now, float(at))
+    found = traffic.rate(series[quiet], 6.0)
+    assert found is not None
+    assert found.requests > 900
 
 
 def test_a_chart_has_the_rate_at_its_right_edge_and_a_round_top() -> None:

@@ -14,7 +14,7 @@ from ciranda.service import counters
 
 EVERY = 2.0  # seconds between looks
 KEPT = 300  # looks of one release on one route: ten minutes
-SERIES = 32  # releases on routes that are watched at once; the quiet ones are given up first
+SERIES = 32  # releases on routes whose minutes are kept: the busiest
 RECENT = 60.0  # seconds over which a rate is a mean
 SETTLED = 300.0  # seconds over which latencies are counted
 
@@ -109,10 +109,8 @@ class Traffic:
             self._stop.wait(EVERY)
 
 
-def kept(
-    series: Mapping[Name, Looks], found: Mapping[Name, counters.Counted], at: float
-) -> dict[Name, Looks]:
-    """The series with one more look; those in which nothing happened for the whole time are left out. Pure but for its deques."""
+def kept(series: Mapping[Name, Looks], found: Mapping[Name, counters.Counted], at: float) -> dict[Name, Looks]:
+    """The series with one more look. Of all but the busiest only that look is kept, from which one that wakes up goes on."""
     grown: dict[Name, Looks] = {}
     for name, counted in found.items():
         looks = series.get(name) or deque(maxlen=KEPT)
@@ -122,10 +120,56 @@ def kept(
         histogram = looks[-1].histogram if same else array("Q", counted.histogram)
         looks.append(Look(at, counted.requests, counted.classes[4], histogram))
         grown[name] = looks
-    if len(grown) <= SERIES:
-        return grown
-    busiest = sorted(grown, key=lambda name: _moved(grown[name]), reverse=True)[:SERIES]
-    return {name: grown[name] for name in busiest}
+    for name in sorted(grown, key=lambda name: _moved(grown[name]), reverse=True)[SERIES:]:
+        grown[name] = deque(list(grown[name])[-1:], maxlen=KEPT)
+    return grown
+
+
+def _moved(looks: Looks) -> int:
+    return looks[-1].requests - looks[0].requests
+
+
+def rate(self, prefix: str, release: str) -> Rate | None:
+        """The rate of a release on a route; None while it was looked at less than twice."""
+        return rate(self.looks(prefix, release), self._clock())
+
+    def points(self, prefix: str) -> dict[str, tuple[Point, ...]]:
+        """The course of a route, by release."""
+        with self._lock:
+            names = [release for known, release in self._series if known == prefix]
+        now = self._clock()
+        return {release: points(self.looks(prefix, release), now) for release in names}
+
+    def look(self) -> None:
+        """One look: what has changed since the last one, and what was watched already, is kept."""
+        try:
+            found = counters.read(self._path)
+        except errors.Corrupt:
+            return
+        at = self._clock()
+        with self._lock:
+            self._series = kept(self._series, found, at)
+
+    def _watch(self) -> None:
+        while not self._stop.is_set():
+            self.look()
+            self._stop.wait(EVERY)
+
+
+def kept(series: Mapping[Name, Looks], found: Mapping[Name, counters.Counted], at: float) -> dict[Name, Looks]:
+    """The series with one more look. Of all but the busiest only that look is kept, from which one that wakes up goes on."""
+    grown: dict[Name, Looks] = {}
+    for name, counted in found.items():
+        looks = series.get(name) or deque(maxlen=KEPT)
+        if looks and counted.requests < looks[-1].requests:
+            looks = deque(maxlen=KEPT)  # the slot was begun anew
+        same = bool(looks) and looks[-1].requests == counted.requests
+        histogram = looks[-1].histogram if same else array("Q", counted.histogram)
+        looks.append(Look(at, counted.requests, counted.classes[4], histogram))
+        grown[name] = looks
+    for name in sorted(grown, key=lambda name: _moved(grown[name]), reverse=True)[SERIES:]:
+        grown[name] = deque(list(grown[name])[-1:], maxlen=KEPT)
+    return grown
 
 
 def _moved(looks: Sequence[Look]) -> tuple[int, float]:

@@ -68,7 +68,9 @@ def test_the_bounds_are_the_gateway_s() -> None:
     assert len(views.BOUNDS_US) == 17
 
 
-@given(st.dictionaries(st.from_regex(r"[a-z][a-z_]{0,7}", fullmatch=True), st.text(), min_size=1, max_size=3), st.text())
+@given(
+    st.dictionaries(st.from_regex(r"[a-z][a-z_]{0,7}", fullmatch=True), st.text(), min_size=1, max_size=3), st.text()
+)
 def test_labels_and_help_come_back_as_they_are(labels: dict[str, str], help: str) -> None:
     readable = {name: value.encode("utf-8", "replace").decode() for name, value in labels.items()}
     help = " ".join(help.encode("ascii", "ignore").decode().split()) or "x"

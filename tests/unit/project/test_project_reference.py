@@ -28,7 +28,7 @@ def test_every_section_is_in_the_template() -> None:
 def test_all_reference_files_together_are_a_declaration() -> None:
     text = "\n".join(template.reference(name) for name in template.SECTIONS)
     project = read.read_text(text, "ciranda.toml")
-    assert [service.name for service in project.services] == ["prices", "shop"]
+    assert [service.name for service in project.services] == ["prices", "web", "shop"]
     assert against.against(project, ["sales", "price"], ["sold_for_something"], text) == []
 
 

@@ -94,7 +94,7 @@ class Traffic:
         return {release: points(self.looks(prefix, release), now) for release in names}
 
     def look(self) -> None:
-        """One look: what has changed since the last one, and what was watched already, is kept."""
+        """One look."""
         try:
             found = counters.read(self._path)
         except errors.Corrupt:
@@ -127,53 +127,6 @@ def kept(series: Mapping[Name, Looks], found: Mapping[Name, counters.Counted], a
 
 def _moved(looks: Looks) -> int:
     return looks[-1].requests - looks[0].requests
-
-
-def rate(self, prefix: str, release: str) -> Rate | None:
-        """The rate of a release on a route; None while it was looked at less than twice."""
-        return rate(self.looks(prefix, release), self._clock())
-
-    def points(self, prefix: str) -> dict[str, tuple[Point, ...]]:
-        """The course of a route, by release."""
-        with self._lock:
-            names = [release for known, release in self._series if known == prefix]
-        now = self._clock()
-        return {release: points(self.looks(prefix, release), now) for release in names}
-
-    def look(self) -> None:
-        """One look: what has changed since the last one, and what was watched already, is kept."""
-        try:
-            found = counters.read(self._path)
-        except errors.Corrupt:
-            return
-        at = self._clock()
-        with self._lock:
-            self._series = kept(self._series, found, at)
-
-    def _watch(self) -> None:
-        while not self._stop.is_set():
-            self.look()
-            self._stop.wait(EVERY)
-
-
-def kept(series: Mapping[Name, Looks], found: Mapping[Name, counters.Counted], at: float) -> dict[Name, Looks]:
-    """The series with one more look. Of all but the busiest only that look is kept, from which one that wakes up goes on."""
-    grown: dict[Name, Looks] = {}
-    for name, counted in found.items():
-        looks = series.get(name) or deque(maxlen=KEPT)
-        if looks and counted.requests < looks[-1].requests:
-            looks = deque(maxlen=KEPT)  # the slot was begun anew
-        same = bool(looks) and looks[-1].requests == counted.requests
-        histogram = looks[-1].histogram if same else array("Q", counted.histogram)
-        looks.append(Look(at, counted.requests, counted.classes[4], histogram))
-        grown[name] = looks
-    for name in sorted(grown, key=lambda name: _moved(grown[name]), reverse=True)[SERIES:]:
-        grown[name] = deque(list(grown[name])[-1:], maxlen=KEPT)
-    return grown
-
-
-def _moved(looks: Sequence[Look]) -> tuple[int, float]:
-    return looks[-1].requests - looks[0].requests, looks[-1].at
 
 
 def rate(looks: Sequence[Look], now: float) -> Rate | None:

@@ -1,0 +1,242 @@
+"""Plans in a real ledger: the same question has the same digest, approvals are bound to it, and what is stale is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from ciranda.app import applying
+from ciranda.app.views import diff
+from ciranda.app.views import plan as views
+from ciranda.environment import holds, moves, plans, revisions, settings
+from ciranda.kernel import errors, events, migrations
+from ciranda.project import declaration
+from support import environment
+from support.environment import Site
+from support.kernel import Ledger
+
+CHAIN = (declaration.Environment("test"), declaration.Environment("prod", after="test"))
+GUARDED = (declaration.Environment("test"), declaration.Environment("prod", after="test", approvals=2))
+
+
+@pytest.fixture
+def site(ledger: Ledger, tmp_path: Path) -> Site:
+    made = environment.site(ledger, tmp_path)
+    migrations.migrate(made.database, ["ciranda.versions", "ciranda.pipeline", "ciranda.checks", "ciranda.loop"])
+    return made
+
+
+def deploy(site: Site, commit: str, place: str = "prod", **declared: object) -> revisions.Revision:
+    made = site.target(commit, place, **declared)
+    site.reach(made)
+    return made
+
+
+def planned(site: Site, release: str | None = None, place: str = "prod") -> views.View:
+    return views.gather(site.database, site.store, "flights", place, release)
+
+
+def saved(site: Site, view: views.View) -> str:
+    return site.database.write(lambda tx: plans.save(tx, view.plan, actor="ana"))
+
+
+def apply(site: Site, name: str) -> revisions.Revision:
+    return applying.apply(site.database, site.store, name, actor="ana")[1]
+
+
+def promote(site: Site, release: str, place: str = "prod") -> revisions.Revision:
+    return applying.promote(site.database, site.store, "flights", place, release, actor="ana")[1]
+
+
+def test_the_same_question_has_the_same_digest_and_is_kept_once(site: Site) -> None:
+    deploy(site, "c1")
+    deploy(site, "c2", "test")
+    first, again = planned(site), planned(site)
+    assert first.digest == again.digest
+    assert saved(site, first) == saved(site, again) == first.digest
+    found = plans.find(site.database, plans.short(first.digest))
+    assert (found.digest, found.environment) == (first.digest, "prod")
+    assert found.body["parts"][0]["kind"] in ("model", "service")
+
+
+@pytest.mark.parametrize("name", ["b3:00000000", "b3:%", "b3:zz__", "", "b3:ab"])
+def test_a_plan_that_is_not_there_is_refused(site: Site, name: str) -> None:
+    with pytest.raises(errors.NotFound, match="there is no plan"):
+        plans.find(site.database, name)
+
+
+def test_what_was_applied_leaves_nothing_to_do_and_is_applied_once(site: Site) -> None:
+    deploy(site, "c1")
+    deploy(site, "c2", "test")
+    name = saved(site, planned(site))
+    made = apply(site, plans.short(name))
+    assert (made.name, made.cause, made.actor, made.state) == ("prod#2", "promotion", "ana", "target")
+    assert planned(site).plan.empty
+    assert views.lines(planned(site))[0] == "prod runs r2: nothing to do"
+    site.reach(made)
+    assert planned(site).plan.empty
+    assert apply(site, name).id == made.id  # a client that asks again, since it did not hear the answer
+
+
+def test_a_plan_is_stale_when_the_environment_has_moved(site: Site) -> None:
+    deploy(site, "c1")
+    for commit in ("c2", "c3"):
+        deploy(site, commit, "test")
+    name = saved(site, planned(site, "r2"))
+    site.reach(promote(site, "r3"))
+    with pytest.raises(errors.Stale, match=f"the plan {plans.short(name)} is stale: prod is at #2 now") as found:
+        apply(site, name)
+    assert found.value.hint == "make it anew: ciranda plan r2 -e prod"
+
+
+def test_a_plan_is_stale_when_its_configuration_is_another_one(site: Site) -> None:
+    deploy(site, "c1", settings={"LEVEL": "info"})
+    deploy(site, "c2", "test", settings={"LEVEL": "info"})
+    name = saved(site, planned(site))
+    site.database.write(lambda tx: settings.put(tx, "flights", "prod", "LEVEL", "debug", actor="bob"))
+    with pytest.raises(errors.Stale, match="config of prod is other now"):
+        apply(site, name)
+    assert [one.where for one in planned(site).plan.changes if one.kind == "config"] == ["server"]
+    assert apply(site, saved(site, planned(site))).config["LEVEL"].value == "debug"
+
+
+def test_a_release_enters_only_after_the_environment_before_it(site: Site) -> None:
+    deploy(site, "c1", "test")
+    site.reach(promote(site, "r1"))
+    site.release("c2")
+    with pytest.raises(errors.Refused, match="test, which comes before prod, has not reached r2") as found:
+        promote(site, "r2")
+    assert found.value.hint == "begin there: ciranda promote r2 -e test"
+    going = promote(site, "r2", "test")
+    with pytest.raises(errors.Refused) as found:
+        promote(site, "r2")
+    assert found.value.hint == "wait for it: ciranda wait r2 -e test"
+    site.database.write(lambda tx: moves.end(tx, going, "failed", reason="it died", actor="ciranda"))
+    with pytest.raises(errors.Refused, match="it failed there: it died"):
+        promote(site, "r2")
+    with pytest.raises(errors.NotFound, match="no environment nowhere"):
+        promote(site, "r2", "nowhere")
+
+
+def test_nothing_enters_what_is_held(site: Site) -> None:
+    deploy(site, "c1")
+    deploy(site, "c2", "test")
+    name = saved(site, planned(site))
+    site.database.write(lambda tx: holds.hold(tx, "flights", "prod", reason="fair", actor="bob"))
+    for act in (lambda: apply(site, name), lambda: promote(site, "r2")):
+        with pytest.raises(errors.Refused, match="prod is held by bob: fair"):
+            act()
+
+
+def approve(site: Site, name: str, actor: str) -> bool:
+    return applying.approve(site.database, site.store, name, actor=actor)[1]
+
+
+def test_approvals_are_of_users_and_of_the_plan_as_it_is(site: Site) -> None:
+    deploy(site, "c1", environments=GUARDED)
+    deploy(site, "c2", "test", environments=GUARDED, settings={"LEVEL": "info"})
+    view = planned(site)
+    name = saved(site, view)
+    assert any("needs 2 approvals, has 0" in line for line in views.lines(view))
+    with pytest.raises(errors.Refused, match="needs 2 approvals") as found:
+        promote(site, "r2")
+    assert found.value.hint == f"ciranda approve {plans.short(name)}"
+    assert approve(site, name, "ana")
+    assert not approve(site, name, "ana")
+    with pytest.raises(errors.Refused, match="and it has 1"):
+        apply(site, name)
+    site.database.write(lambda tx: settings.put(tx, "flights", "prod", "LEVEL", "debug", actor="eve"))
+    with pytest.raises(errors.Stale):
+        approve(site, name, "bob")
+    anew = saved(site, planned(site))
+    assert planned(site).approvals == ()  # those of the other plan count for nothing
+    assert approve(site, anew, "ana")
+    assert approve(site, anew, "bob")
+    made = apply(site, anew)
+    assert made.state == "target"
+    with pytest.raises(errors.Refused, match="there is nothing to approve"):
+        approve(site, anew, "cid")
+    kinds = [one.kind for one in events.after(site.database, 0)]
+    assert kinds.count("plan.approved") == 3
+
+
+def test_what_runs_says_how_many_approvals_its_successor_needs(site: Site) -> None:
+    """A release cannot bring the rule that lets it in."""
+    deploy(site, "c1", environments=GUARDED)
+    deploy(site, "c2", "test", environments=CHAIN)
+    with pytest.raises(errors.Refused, match="needs 2 approvals"):
+        promote(site, "r2")
+
+
+def test_the_plan_that_waits_is_the_one_of_what_is_there_now(site: Site) -> None:
+    deploy(site, "c1", environments=GUARDED)
+    deploy(site, "c2", "test", environments=GUARDED)
+    assert plans.waiting(site.database, "flights", "prod") is None
+    view = planned(site)
+    assert site.database.write(lambda tx: plans.ask(tx, view.plan, actor="ciranda"))
+    assert not site.database.write(lambda tx: plans.ask(tx, view.plan, actor="ciranda"))
+    waits = plans.waiting(site.database, "flights", "prod")
+    assert waits is not None
+    assert waits.digest == view.digest
+    deploy(site, "c3")
+    assert plans.waiting(site.database, "flights", "prod") is None
+
+
+def destroy(site: Site) -> revisions.Revision:
+    shown = views.destruction(site.database, site.store, "flights", "prod")
+    name = saved(site, shown)
+    return applying.destroy(site.database, site.store, "flights", "prod", name=name, actor="ana")[1]
+
+
+def test_what_is_destroyed_runs_nothing_keeps_its_history_and_may_be_entered_again(site: Site) -> None:
+    deploy(site, "c1", "test")
+    site.reach(promote(site, "r1"))
+    shown = views.destruction(site.database, site.store, "flights", "prod")
+    assert {part.sign for part in shown.plan.parts} == {"remove"}
+    name = saved(site, shown)
+    with pytest.raises(errors.Refused, match="which is asked for by its name"):
+        apply(site, name)
+    end = destroy(site)
+    assert (end.cause, end.gone, end.instances) == ("destroy", True, {})
+    site.reach(end)
+    assert revisions.live(site.database, "flights", "prod") is None
+    assert [one.number for one in revisions.history(site.database, "flights", "prod")] == [2, 1]
+    assert destroy(site).id == end.id  # there is nothing more to destroy
+    assert diff.lines(diff.gather(site.database, site.store, "flights", "prod#1", "prod#2"))[-1].endswith("3 removed")
+    assert not planned(site, "r1").plan.empty
+    again = promote(site, "r1")
+    assert (again.name, again.cause) == ("prod#3", "promotion")
+    site.reach(again)
+    assert planned(site, "r1").plan.empty
+
+
+def test_the_way_back_from_destruction_is_what_was_destroyed(site: Site) -> None:
+    made = deploy(site, "c1")
+    site.reach(destroy(site))
+    left, back = site.database.write(lambda tx: moves.rollback(tx, "flights", "prod", actor="ana"))
+    assert left.gone
+    assert (back.release, back.bad) == (made.release, False)
+
+
+def test_a_destruction_that_was_not_shown_is_refused(site: Site) -> None:
+    deploy(site, "c1")
+    shown = saved(site, views.destruction(site.database, site.store, "flights", "prod"))
+    deploy(site, "c2")
+    with pytest.raises(errors.Stale):
+        applying.destroy(site.database, site.store, "flights", "prod", name=shown, actor="ana")
+    with pytest.raises(errors.NotFound):
+        views.destruction(site.database, site.store, "flights", "nowhere")
+
+
+def test_differences_have_names(site: Site) -> None:
+    deploy(site, "c1", "test", settings={"LEVEL": "info"})
+    site.reach(promote(site, "r1"))
+    deploy(site, "c2", "test", settings={"LEVEL": "debug"}, model=b"2")
+    gather = lambda before, after: diff.gather(site.database, site.store, "flights", before, after)  # noqa: E731
+    assert diff.lines(gather("r1", "r1")) == ["r1 → r1: no difference"]
+    assert diff.lines(gather("prod", "test"))[0] == "prod #1 (r1) → test #2 (r2)"
+    changed = {(part.kind, part.name) for part in gather("r1", "r2").parts if part.sign == "change"}
+    assert changed == {("config", "LEVEL"), ("model", "delay"), ("model", "unused"), ("service", "delays")}
+    with pytest.raises(errors.NotFound, match="nowhere is no release, environment or run"):
+        gather("nowhere", "r1")
+    with pytest.raises(errors.NotFound, match="has not run twice"):
+        gather(None, None)

@@ -53,7 +53,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(given: argparse.Namespace) -> int:
-    """0: the older release answers; 1: it does not."""
+    """0: the older release, or the older configuration, answers; 1: it does not."""
     home = homes.locate(given.home)
     with homes.opened(home) as (database, store):
         project = projects.choose(database, given.project, Path.cwd())
@@ -82,7 +82,7 @@ def perform(given: argparse.Namespace, home: homes.Home, database: Database, sto
         return over or revisions.by_id(database, target["id"]).state in ("failed", "superseded")
 
     first = None
-    if target["services"]:
+    if target["services"] and left["release"] != target["release"]:
         service = target["services"][0]
         health = _health(store, releases.get(database, project, target["release"]), service)
         asked = f"/{project}/{environment}/{service}/{health.lstrip('/')}"
@@ -113,7 +113,7 @@ def lines(back: Back, timeout: float) -> list[str]:
         requests = f"{back.failed:,} of {back.requests:,} requests failed" if back.requests else "no requests meanwhile"
         step += f"     first answer of {target['release']} after {back.first:.2f} s     {requests}"
     elif back.state == "reached":
-        step += "     nothing to serve"
+        step += "     nothing to serve" if left["release"] != target["release"] else "     as it was configured then"
     else:
         why = back.reason or f"it does not answer after {timeout:g} s"
         step += f"     {target['release']} is not back: {why}\n     see: ciranda status -e {place}"
@@ -124,7 +124,7 @@ def lines(back: Back, timeout: float) -> list[str]:
 def revert(database: Database, project: str, back: Back) -> list[str]:
     """How to take the commit that was left out of the branch."""
     known = changes.project(database, project)
-    if known is None:
+    if known is None or back.left["release"] == back.target["release"]:
         return []
     commit = releases.get(database, project, back.left["release"]).commit_sha[:7]
     return [

@@ -51,7 +51,7 @@ def main(given: argparse.Namespace) -> int:
         asked = {"name": name, "value": value, "declared": declared}
         answer = client.of_home(home).post("secret", project=project, environment=given.environment, **asked)
         what = f"{name} version {answer['version']}"
-        same = "what runs there does not name it" if answer["new"] else "this is its value already"
+        same = "nothing that runs there names it" if answer["new"] else "this is its value already"
         return config.follow(given, database, answer, what, same)
 
 

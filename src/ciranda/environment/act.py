@@ -24,7 +24,7 @@ def act(action: observed.Action, place: Place, memory: Memory, held: lease.Lease
                 memory.specifications[digest] = (spec.service, spec.release)
             try:
                 place.instances.start(spec)
-            except errors.Refused as error:  # it counts as a crash, so that it is tried again later, and given up
+            except (errors.Refused, errors.Corrupt) as error:  # it counts as a crash: tried again later, and given up
                 gone = _refused(spec, digest, error.message)
                 _write(place, held, lambda tx: _record_exit(tx, place, gone))
             failpoint("reconcile.started")

@@ -105,7 +105,8 @@ def rollback(
     older = revisions.revision(row)
     if not now.gone and older.release != now.release:
         tx.execute(sql.mark_bad, project=project, environment=environment, release=now.release)
-    holds.hold(tx, project, environment, reason=reason or f"rolled back from {left.name}", actor=actor)
+    from_ = now.name if older.release == left.id else left.name
+    holds.hold(tx, project, environment, reason=reason or f"rolled back from {from_}", actor=actor)
     if to is not None and "#" in to:
         renew.restore(tx, older, actor=actor)
     wanted = resolve.Resolved(

@@ -27,7 +27,9 @@ def perform(task: tasks.Task, workshop: Workshop) -> None:
         shutil.rmtree(earlier, ignore_errors=True)
     folder = workshop.runs / f"verify-{revision.id}-{task.fence}"  # an earlier process may still be at work in its own
     try:
-        trees.write(repositories.path(workshop.repositories, project.repository), content.commit, folder, store=workshop.store)
+        trees.write(
+            repositories.path(workshop.repositories, project.repository), content.commit, folder, store=workshop.store
+        )
         place = content.environments.get(revision.environment)
         with veil.files(workshop, revision, place.secrets if place else (), folder.name) as given:
             outcomes = _outcomes(revision, release, content, folder, given, workshop)

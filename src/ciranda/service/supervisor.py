@@ -112,6 +112,7 @@ class Supervisor:
         kept = specs.keep(self._specs, spec)
         log = logs.path(self._home / "logs", spec.project, spec.environment, spec.service, name)
         log.parent.mkdir(parents=True, exist_ok=True)
+        secrets = self._secret_files(spec, name)
         folder: Path | None = None
         if spec.form != "command":
             folder = self._folder()
@@ -121,7 +122,6 @@ class Supervisor:
             port = _free_port()
             address = f"tcp:127.0.0.1:{port}"
             variables = {"PORT": str(port)}
-        secrets = self._secret_files(spec, name)
         if secrets is not None:
             variables["CIRANDA_SECRETS"] = str(secrets)
         confined = bool(confine.available())

@@ -189,3 +189,20 @@ def test_what_comes_first_after_a_death_is_dropped(data: bytes, drop: int, left:
 def test_what_is_dropped_is_as_long_as_a_value_may_be() -> None:
     value = VALUE.encode() * 3
     assert masking.Masker([value]).longest >= 6 * len(value)
+
+
+def test_secrets_that_cannot_be_unsealed_start_nothing_and_leave_nothing(stage: support.Stage) -> None:
+    def unseal(*_: object) -> dict[str, bytes]:
+        raise errors.Refused("the key file of the secrets is missing")
+
+    watcher = supervisor.Supervisor(stage.home, unseal=unseal)
+    try:
+        for form in ("predict", "command"):
+            with pytest.raises(errors.Refused, match="key file"):
+                watcher.start(replace(stage.spec(form=form), secrets={"KEY": 1}))
+        assert watcher.observe() == []
+        assert maskers(stage) == []
+        assert not volatile.place(stage.home, "secrets").exists()
+        assert [path.name for path in stage.sockets.iterdir() if path.name.isdigit()] == []
+    finally:
+        watcher.close()

@@ -94,8 +94,9 @@ def resolve(host: str, port: int, reach: Reach) -> str:
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     for address in addresses:
         if not permitted(host, address, reach):
+            said = f"{host} is {address}, which is" if host != address else f"{host} is"
             raise errors.Refused(
-                f"{host} is {address}, which is not a public address",
+                f"{said} not a public address",
                 where=host,
                 hint="whoever owns the home may allow it: in its settings.toml, [outbound] allow = [" + f'"{host}"]',
             )

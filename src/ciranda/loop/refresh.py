@@ -168,8 +168,11 @@ def _end(task: tasks.Task, workshop: Workshop, text: str) -> None:
 
 
 def _size(size: int) -> str:
-    for unit in ("bytes", "KB", "MB"):
-        if size < 1000:
-            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
-        size = size / 1000  # type: ignore[assignment]
-    return f"{size:,.1f} GB"
+    if size < 1000:
+        return wording.plural(size, "byte")
+    left, unit = size / 1e3, "kB"
+    for larger in ("MB", "GB", "TB"):
+        if left < 1000:
+            break
+        left, unit = left / 1e3, larger
+    return f"{left:,.1f} {unit}"

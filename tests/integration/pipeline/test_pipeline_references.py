@@ -209,7 +209,7 @@ def test_a_gate_asks_no_private_address_unless_the_home_allows_it(tmp_path: Path
     with outside.site(sales_csv=Served(b"ab", etag='"1"'), there=Served(location="http://127.0.0.2:1/x")) as site:
         with build.bench(tmp_path, ONE, toml=toml(f"{site.url}/sales.csv")) as bench:
             refused = str(bench.run(reach=outbound.Reach()).problem)
-            assert "127.0.0.1 is 127.0.0.1, which is not a public address" in refused
+            assert "127.0.0.1 is not a public address" in refused
             assert not site.asked
             assert bench.run(reach=outbound.Reach(allowed=("127.0.0.1",))).problem is None
         with (

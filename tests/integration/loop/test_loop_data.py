@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ciranda.app import home as homes
+from ciranda.environment import moves, revisions
 from ciranda.kernel import clock, errors, tasks
 from ciranda.kernel.database import Database
 from ciranda.loop import advance, benches, changes, pins, refresh
@@ -17,6 +18,7 @@ from ciranda.loop.places import Workshop
 from ciranda.loop.tell import Teller
 from ciranda.pipeline import engine
 from ciranda.pipeline.records import Version
+from ciranda.release import releases
 from ciranda.versions import repositories
 from support.git import Clone, new_clone
 
@@ -84,7 +86,7 @@ class Site:
         outcome = {
             "width": 8, "interpreter": made.interpreter, "parameters": {}, "policy": "b3:p",
             "assets": {name: asdict(version) for name, version in made.assets.items()},
-            "pins": pins.of_run(bench.project.sources, made.assets),
+            "pins": pins.of_run(bench.project.sources, made.assets), "live": {},
         }  # fmt: skip
         now = self.now(change)
         self.database.write(lambda tx: changes.move(tx, now, state, outcome=outcome))
@@ -115,6 +117,21 @@ class Site:
         while self.now(change).state in ("passed", "merging"):
             assert advance.advance(self.now(change), self.places)
         return self.now(change)
+
+    def deliver(self, change: Change) -> tuple[str, str]:
+        """Advance to the end, as if prod were reached whenever it is asked for: the release, and what prod runs then."""
+        for _ in range(10):
+            advance.advance(self.now(change), self.places)
+            wanted = revisions.current(self.database, "toy", "prod")
+            if wanted is not None and wanted.state == "target":
+                self.database.write(lambda tx, of=wanted: moves.end(tx, of, "reached", actor="ciranda"))
+        ended = self.now(change)
+        assert ended.state == "settled"
+        live = revisions.live(self.database, "toy", "prod")
+        assert ended.release is not None
+        assert live is not None
+        names = [releases.by_id(self.database, each).name for each in (ended.release, live.release)]
+        return names[0], names[1]
 
     def pinned(self) -> bytes:
         """The listing that the branch last passed with."""
@@ -159,6 +176,17 @@ def test_what_is_new_becomes_a_change_of_the_same_commit_once(site: Site) -> Non
     assert any("takes in new data already" in line for line in site.refresh())
     site.land(site.judge(change))
     assert b'raw.txt",3,"b3:' in site.pinned(), "what the change was judged on, not what came after it"
+
+
+def test_data_that_becomes_again_what_it_was_brings_the_old_release_back(site: Site) -> None:
+    site.commit("[environments.prod]")
+    found = []
+    for text in ("a", "a b", "a"):
+        site.raw.write_text(text)
+        site.refresh()
+        change = site.judge(site.data())
+        found.append(site.deliver(change))
+    assert found == [("r1", "r1"), ("r2", "r2"), ("r1", "r1")]
 
 
 def test_a_push_is_judged_on_what_the_branch_last_passed_with(site: Site) -> None:

@@ -223,8 +223,9 @@ def refuse_unapproved(database: Database | Transaction, wanted: Plan) -> None:
     there = approvals(database, name)
     if len(there) < wanted.needed:
         by = f" (by {', '.join(one.actor for one in there)})" if there else ""
+        needs = "1 approval" if wanted.needed == 1 else f"{wanted.needed} approvals"
         raise errors.Refused(
-            f"{wanted.environment} needs {wanted.needed} approvals of the plan {short(name)}, and it has {len(there)}{by}",
+            f"{wanted.environment} needs {needs} of the plan {short(name)}, and it has {len(there)}{by}",
             hint=f"ciranda approve {short(name)}",
         )
 

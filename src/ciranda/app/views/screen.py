@@ -40,7 +40,7 @@ def _place(place: Environment, status: Status, pad: int) -> list[str]:
     at_us, blank = status.at_us, " " * (pad + 4)
     found = []
     if place.live is None:
-        found.append(f"  {place.name:<{pad}}  nothing is live yet")
+        found.append(f"  {place.name:<{pad}}  {'destroyed' if place.gone else 'nothing is live yet'}")
     else:
         live = place.live
         text = f"  {place.name:<{pad}}  {live.release:<5} #{live.revision:<4} since {lasted(at_us - live.since_us)}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from ciranda.app import home as homes
 from ciranda.app.views import project as projects
-from ciranda.environment import jobs, revisions
+from ciranda.environment import jobs, plans, revisions
 from ciranda.environment.jobs import Listed
 from ciranda.environment.times import MEMORY_US, SECOND, STANDBY_US
 from ciranda.kernel import clock, errors, sockets, statements
@@ -77,6 +77,7 @@ class Environment:
     services: tuple[Service, ...]
     crashes: int  # of the last ten minutes
     jobs: tuple[Listed, ...] = ()
+    gone: bool = False  # it was destroyed
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +170,13 @@ def _project(
     branch = None
     if landed is not None and known is not None:
         branch = Branch(known.branch, landed.short, landed.subject, landed.recorded_us)
-    waiting = tuple(_waits(one) for one in latest if one.ended_us is None and one.state not in LANDED)
     places = [
         place for place in revisions.environments(database, name) if environment is None or place.name == environment
     ]
+    waiting = (
+        *(_waits(one) for one in latest if one.ended_us is None and one.state not in LANDED),
+        *(text for place in places for text in _asked(database, name, place.name)),
+    )
     return Project(
         name=name,
         owner=str(here.get("owner", "")) if here.get("name") == name else "",
@@ -180,6 +184,17 @@ def _project(
         environments=tuple(_environment(database, place, running, now_us) for place in places),
         waiting=waiting,
     )
+
+
+def _asked(database: Database, project: str, environment: str) -> list[str]:
+    """The plan that waits for approvals: `r42 waits for 1 approval in prod: ciranda approve b3:9ad1c0`."""
+    found = plans.waiting(database, project, environment)
+    if found is None or found.release is None:
+        return []
+    missing = int(found.body["approvals"]) - len(plans.approvals(database, found.digest))
+    release, needs = releases.get(database, project, found.release).name, plural(missing, "approval")
+    text = f"{release} waits for {needs} in {environment}: ciranda approve {plans.short(found.digest)}"
+    return [text] if missing > 0 else []
 
 
 def _waits(change: changes.Change) -> str:
@@ -192,7 +207,8 @@ def _waits(change: changes.Change) -> str:
 def _environment(database: Database, place: revisions.Environment, running: Running, now_us: int) -> Environment:
     project, name = place.project, place.name
     reached = revisions.reached_since(database, project, name, now_us - STANDBY_US)
-    live = reached[0] if reached else None
+    gone = bool(reached) and reached[0].gone
+    live = reached[0] if reached and not gone else None
     newest = revisions.history(database, project, name, 1)
     target = newest[0] if newest and newest[0].state == "target" else None
     failed = newest[0] if newest and newest[0].state == "failed" else None
@@ -209,6 +225,7 @@ def _environment(database: Database, place: revisions.Environment, running: Runn
         warm=_warm(database, reached, running),
         services=() if serving is None else _services(database, serving, running, now_us),
         crashes=len(crashed),
+        gone=gone,
         jobs=tuple(one for one in jobs.listing(database, project, name, now_us=now_us) if one.stirs),
     )
 

@@ -30,6 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "act",
         choices=("list", "run", "retry", "show"),
+        metavar="list|run|retry|show",
         help="run: now; retry: the last one goes on from where it failed",
     )
     parser.add_argument("job", nargs="?", metavar="JOB", help="which one")

@@ -8,7 +8,7 @@ import pytest
 
 from ciranda.app.views import jobs as views
 from ciranda.app.views import screen
-from ciranda.environment import holds
+from ciranda.environment import holds, moves, revisions
 from ciranda.environment import jobs as rows
 from ciranda.kernel import clock, errors, tasks
 from ciranda.loop import job, jobs, live, receive
@@ -308,6 +308,23 @@ def test_status_tells_of_jobs(site: Site) -> None:
     [good] = rows.listing(site.database, "toy", "prod")
     assert good.late_us is None
     assert "last ✓ 0 s ago" in screen.job_lines("prod", good, 7, clock.now_us())[0]
+
+
+def test_where_nothing_is_live_any_more_nothing_runs(site: Site) -> None:
+    site.live(JOB + EVERY_DAY)
+    site.run()
+    waits = jobs.by_hand(site.places, "toy", "prod", "nightly", actor="ana")
+    now = revisions.live(site.database, "toy", "prod")
+    assert now is not None
+    gone = site.database.write(lambda tx: moves.destroy(tx, now, actor="ana"))
+    assert site.database.write(lambda tx: moves.end(tx, gone, "reached", actor="ciranda"))
+    site.work()
+    assert (site.now(waits).state, site.now(waits).reason) == ("skipped", "nothing is live in prod")
+    jobs.Sweep(site.places).look()
+    assert rows.known(site.database) == []
+    assert rows.outputs(site.database, "toy", "prod") == {}
+    with pytest.raises(errors.NotFound, match="what is live in prod of toy has no job nightly"):
+        jobs.by_hand(site.places, "toy", "prod", "nightly", actor="ana")
 
 
 GROWS = """

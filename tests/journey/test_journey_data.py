@@ -45,6 +45,16 @@ def test_new_files_outside_of_the_tree_become_a_release_or_are_refused(up: Serve
     assert answer.json != 5.0
     assert up.head(toy) == commit
 
+    back = toy.ciranda("rollback", "prod").succeeds().out
+    assert "r2 is the same commit with other data" in back
+    assert "git revert" not in back
+    assert up.ask("/stock/prod/mean/", {"x": 1}).json == 5.0
+    assert "traceable, not replayable: numbers is not kept" in toy.ciranda("plan", "r2", "-e", "prod").out
+    toy.ciranda("promote", "r2", "-e", "prod").fails()
+    toy.ciranda("hold", "prod", "--release").succeeds()
+    toy.ciranda("promote", "r2", "-e", "prod").succeeds()
+    toy.ciranda("wait", "r2", "-e", "prod").succeeds()
+
     (outside / "c.txt").write_text("-7\n")
     refused = toy.ciranda("run", "--refresh", "--json").fails().json
     assert refused["state"] == "refused"

@@ -126,7 +126,11 @@ def revert(database: Database, project: str, back: Back) -> list[str]:
     known = changes.project(database, project)
     if known is None or back.left["release"] == back.target["release"]:
         return []
-    commit = releases.get(database, project, back.left["release"]).commit_sha[:7]
+    left, target = (releases.get(database, project, one["release"]) for one in (back.left, back.target))
+    if left.commit_sha == target.commit_sha:
+        said = f"{left.name} is the same commit with other data; when that is mended where it lies:"
+        return [f"{said}   ciranda run --refresh"]
+    commit = left.commit_sha[:7]
     return [
         f"the commit is still on {known.branch}; to take it out:   git revert {commit} && git push ciranda {known.branch}"
     ]

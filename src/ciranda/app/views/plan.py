@@ -48,6 +48,7 @@ class View:
     approvals: tuple[str, ...] = ()
     blocked: str = ""  # why it does not enter by itself now
     unconfined: str = ""  # why its instances run without bubblewrap
+    unkept: tuple[str, ...] = ()  # sources of the release that no store keeps
 
     @property
     def release(self) -> str:
@@ -80,6 +81,7 @@ class View:
             "approvals": {"needed": self.plan.needed, "by": list(self.approvals)},
             "blocked": self.blocked,
             "unconfined": self.unconfined,
+            "unkept": list(self.unkept),
         }
 
 
@@ -144,6 +146,7 @@ def look(database: Database, read: plans.Read, made: plans.Plan, *, folder: Path
         approvals=tuple(one.actor for one in plans.approvals(database, digest)) if made.needed else (),
         blocked=_blocked(database, read, made, before),
         unconfined=_unconfined(read, after),
+        unkept=() if after is None else read(after).unkept,
     )
 
 
@@ -248,6 +251,11 @@ def _warnings(view: View, *, empty: bool) -> list[str]:
         said.append(view.blocked)
     if view.unconfined:
         said.append(f"unconfined: instances run without bubblewrap here ({view.unconfined})")
+    if not empty and view.unkept:
+        names = ", ".join(view.unkept)
+        said.append(
+            f"traceable, not replayable: {names} {'is' if len(view.unkept) == 1 else 'are'} not kept (keep = true)"
+        )
     return [line for text in said for line in textwrap.wrap(f"! {text}", difference.WIDTH, subsequent_indent="  ")]
 
 

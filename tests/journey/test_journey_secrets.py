@@ -1,5 +1,6 @@
 """Configuration and secrets with the real server: as files to services, nowhere else, and another version without a failed request."""
 
+import contextlib
 import hashlib
 import json
 import threading
@@ -48,6 +49,7 @@ def test_a_secret_reaches_its_service_as_a_file_and_nothing_else(tmp_path: Path,
             told = wait_for(up, "r1 waits: services.keyed needs the secret API_KEY, which is not set for prod")
             assert "ciranda secret set API_KEY -e prod" in told
             assert up.ask("/keyed/prod/keyed/", {}).status in (404, 503)
+            assert "r1 waits in prod: ciranda secret set API_KEY -e prod" in toy.ciranda("status").succeeds().out
             secrets.give(toy, FIRST, "secret", "set", "API_KEY", "-e", "prod").succeeds()
             out, _ = pushed.communicate(timeout=60)
             assert pushed.returncode == 0, out
@@ -117,7 +119,8 @@ def test_a_secret_reaches_its_service_as_a_file_and_nothing_else(tmp_path: Path,
         until = time.monotonic() + 3
         while time.monotonic() < until:
             for role in ("masker", "control", "masker"):
-                up.kill(role)
+                with contextlib.suppress(ProcessLookupError):  # it has just left by itself
+                    up.kill(role)
                 time.sleep(0.1)
             up.ask("/keyed/prod/keyed/", {})
         logs = list((up.home / "logs" / "instances").rglob("*.log"))

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from ciranda.app import home as homes
+from ciranda.app.views import lacking
 from ciranda.app.views import project as projects
 from ciranda.environment import jobs, plans, revisions
 from ciranda.environment.jobs import Listed
 from ciranda.environment.times import MEMORY_US, SECOND, STANDBY_US
 from ciranda.kernel import clock, errors, sockets, statements
 from ciranda.kernel.database import Database
+from ciranda.kernel.store import Store
 from ciranda.loop import changes
 from ciranda.release import releases
 from ciranda.service import counters, table
@@ -121,8 +123,12 @@ def gather(
     *,
     environment: str | None = None,
     folder: Path | None = None,
+    running: Running | None = None,
 ) -> Status:
-    """The state now, of one project or of all. Raises errors.NotFound for one that is not here."""
+    """The state now, of one project or of all; `running` is what runs, if that is known already.
+
+    Raises errors.NotFound for one that is not here.
+    """
     now_us = clock.now_us()
     there = projects.names(database)
     if project is not None and project not in there:
@@ -130,10 +136,11 @@ def gather(
             f"there is no project {project} in this home",
             hint=f"what there is: {', '.join(there)}" if there else "push: git push ciranda main",
         )
-    running = look(home)
+    running = look(home) if running is None else running
     here = projects.declared(folder) if folder is not None else {}
     found = tuple(
-        _project(database, name, running, now_us, environment, here) for name in ([project] if project else there)
+        _project(database, Store(home.store), name, running, now_us, environment, here)
+        for name in ([project] if project else there)
     )
     if environment is not None and not any(one.environments for one in found):
         raise errors.NotFound(f"there is no environment {environment}", hint="what there is: ciranda status")
@@ -158,6 +165,7 @@ def look(home: homes.Home) -> Running:
 
 def _project(
     database: Database,
+    store: Store,
     name: str,
     running: Running,
     now_us: int,
@@ -176,6 +184,7 @@ def _project(
     waiting = (
         *(_waits(one) for one in latest if one.ended_us is None and one.state not in LANDED),
         *(text for place in places for text in _asked(database, name, place.name)),
+        *lacking.lacking(database, store, name, latest),
     )
     return Project(
         name=name,

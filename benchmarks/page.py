@@ -1,9 +1,10 @@
 """First paint of the pages in a real Chromium, with 10,000 runs, 1,000 changes and 200 releases in the ledger.
 
-    python benchmarks/page.py [--runs N] [--changes N] [--releases N] [--times N]
+    python benchmarks/page.py [--runs N] [--changes N] [--releases N] [--times N] [--json]
 
 Each page is loaded so many times in a browser whose cache is empty; the paint is what the browser itself measured (Paint
-Timing, W3C: from the beginning of the navigation), the answer what the server took to its first byte. One JSON line.
+Timing, W3C: from the beginning of the navigation), the answer what the server took to its first byte. Bound: no first paint takes
+longer than a second. Exits 1 if missed.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import statistics
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, sync_playwright
 
@@ -20,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from support import pages
 from support.browser import FLAGS, program
 
+BOUND = 1000  # milliseconds to the first paint
 # The policy of the pages forbids to evaluate text, so that the browser is asked by a function that waits.
 TIMES = """() => new Promise((told) => {
     const [way] = performance.getEntriesByType("navigation");
@@ -31,8 +34,9 @@ TIMES = """() => new Promise((told) => {
 
 
 def main() -> int:
-    """Print medians and the slowest, in milliseconds; 1 if a first paint took longer than a second."""
-    parser = argparse.ArgumentParser()
+    """Print medians and the slowest, in milliseconds."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true")
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--changes", type=int, default=1_000)
     parser.add_argument("--releases", type=int, default=200)
@@ -52,11 +56,18 @@ def main() -> int:
             browser.close()
     slowest = max(one["paint_ms"]["slowest"] for one in found.values())
     rows = {"runs": given.runs, "changes": given.changes, "releases": given.releases}
-    print(json.dumps({"ledger": rows, "slowest_paint_ms": slowest, "pages": found}, indent=1))
-    return 0 if slowest <= 1000 else 1
+    if given.json:
+        print(json.dumps({"ledger": rows, "slowest_paint_ms": slowest, "pages": found}))
+    else:
+        for path, one in found.items():
+            print(
+                f"{path:<32} painted after {one['paint_ms']['median']:>4} ms, at most {one['paint_ms']['slowest']:>4} ms; "
+                f"answered after {one['answer_ms']:>4} ms; {one['kilobytes']:>3} kB"
+            )
+    return 0 if slowest <= BOUND else 1
 
 
-def measure(browser: Browser, shown: pages.Shown, path: str, times: int) -> dict[str, object]:
+def measure(browser: Browser, shown: pages.Shown, path: str, times: int) -> dict[str, Any]:
     """One page, loaded so many times."""
     paints, answers, size = [], [], 0
     for _ in range(times):

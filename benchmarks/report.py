@@ -140,6 +140,14 @@ def swaps(found: Figures) -> Section:
     return Section("Swaps under load", lines)
 
 
+def page(found: Figures) -> Section:
+    rows = ", ".join(f"{count:,} {what}" for what, count in found["ledger"].items())
+    lines = [
+        f"In Chromium, with {rows} in the ledger: the slowest first paint of any page {found['slowest_paint_ms'] / 1000:.2f} s."
+    ]
+    return Section("The page", lines)
+
+
 def writers(found: Figures) -> Section:
     lines = [
         f"{found['processes']} processes for {found['seconds']:g} s: {found['transactions']:,} transactions, {len(found['errors'])} "
@@ -159,6 +167,7 @@ SECTIONS: Mapping[str, Callable[[Figures], Section]] = {
     "serving": serving,
     "gateway": gateway,
     "startup": startup,
+    "page": page,
     "writers": writers,
 }
 

@@ -99,7 +99,7 @@ def test_what_is_made_of_what_leads_downstream() -> None:
     made_of = {"raw": (), "rows": ("raw",), "delay": ("rows",), "other": (), "late": ("delay", "other")}
     assert facts.downstream("raw", made_of) == ("rows", "delay", "late")
     assert facts.downstream("other", made_of) == ("late",)
-    assert difference.shortened([f"name-{number}" for number in range(30)]).endswith("and 23 more")
+    assert difference.shortened([f"name-{number}" for number in range(30)], 60).endswith("and 23 more")
 
 
 def test_memory_is_short_when_little_is_available() -> None:

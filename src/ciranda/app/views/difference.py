@@ -11,7 +11,6 @@ ASSETS = ("source", "dataset", "model", "step")
 WIDTH = 80
 NARROWEST = 24  # columns that a text gets, however long names are
 UNCHANGED = 3  # parts that stay and are told one by one
-NAMES = 60  # characters of names that a line tells
 
 
 def said(part: Part, facts: Mapping[str, str]) -> str:
@@ -61,17 +60,18 @@ def rows(
         found.append(f"{left}{first:<{room}}  {right}".rstrip())
         found += [f"{'':<{len(left)}}{text}" for text in more]
         if part.sign != "same" and touches.get(part.name) and part.kind in ASSETS:
-            found.append(f"{'':<{len(left)}}touches {shortened(touches[part.name])}")
+            room = max(NARROWEST, WIDTH - len(left) - len("touches  and 999 more"))
+            found.append(f"{'':<{len(left)}}touches {shortened(touches[part.name], room)}")
     if len(few) < len(staying):
         found.append(f"    and {plural(len(staying) - len(few), 'part')} unchanged")
     return found
 
 
-def shortened(names: Sequence[str]) -> str:
-    """`delay, delays and 12 more`."""
+def shortened(names: Sequence[str], room: int) -> str:
+    """`delay, delays and 12 more`: as many names as `room` columns take, and one at least."""
     told: list[str] = []
     for name in names:
-        if told and len(", ".join([*told, name])) > NAMES:
+        if told and len(", ".join([*told, name])) > room:
             break
         told.append(name)
     left = len(names) - len(told)

@@ -5,8 +5,9 @@ is copied afterwards: objects are never changed, only added, so that a copy made
 trees, instances) and what only this machine knows (sockets, logs of processes) is left out; so is the key of the secrets, unless it is
 asked for.
 
-    ciranda-backup.json      first: format, sums of the tables, refs
-    ledger/TABLE.jsonl       repositories/NAME.pack       store/…       lines/…       runs/ID/log.jsonl       token       secrets.key
+    ciranda-backup.json     first: format, sums of the tables, refs
+    ledger/TABLE.jsonl      repositories/NAME.pack      store/…      lines/…      runs/ID/log.jsonl
+    token      settings.toml      secrets.key
 """
 
 import io
@@ -29,6 +30,7 @@ from ciranda.versions import copies, repositories
 FORMAT = "ciranda.backup/1"
 FACTS = "ciranda-backup.json"
 KEY = "secrets.key"
+OWN = ("token", "settings.toml")  # files of the home itself
 
 Report = Callable[[str], None]
 
@@ -119,7 +121,8 @@ def _fill(
                 copies.pack(repositories.path(home.repositories, name), copy["refs"], pack)
             pack.seek(0)
             _file(archive, f"repositories/{name}.pack", pack)
-    for name in ["token", *([KEY] if key else [])]:
+    own = [name for name in OWN if (home.root / name).exists()]
+    for name in [*own, *([KEY] if key else [])]:
         _text(archive, name, (home.root / name).read_bytes())
     report("store")
     objects = sum(_path(archive, home.root, path) for path in _below(home.store / "objects", "*/*"))

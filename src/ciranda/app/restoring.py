@@ -87,7 +87,9 @@ def _fill(archive: tarfile.TarFile, facts: dict[str, Any], home: homes.Home, rep
                 case "repositories":
                     report(f"repository {name.removesuffix('.pack')}")
                     _repository(home, name.removesuffix(".pack"), facts, file)
-                case "store" | "lines" | "runs" | "token" | backup.KEY:
+                case "store" | "lines" | "runs":
+                    _copy(home.root, member.name, file)
+                case _ if member.name in (*backup.OWN, backup.KEY):
                     _copy(home.root, member.name, file)
                 case _:
                     raise errors.Corrupt("this does not belong into a backup", where=member.name)

@@ -72,6 +72,20 @@ def after(database: Database, seq: int, *, chain: str | None = None, limit: int 
     return [Event(**{**row, "body": digest.parse(row["body"].encode())}) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A chain of events: how many it has, and when the last one was recorded (µs UTC)."""
+
+    name: str
+    events: int
+    last_us: int
+
+
+def chains(database: Database) -> list[Chain]:
+    """Every chain of the ledger, by name."""
+    return [Chain(row["chain"], int(row["events"]), int(row["last_us"])) for row in database.query(sql.chains)]
+
+
 def verify(database: Database, chain: str) -> int:
     """How many events a chain has, each as it was written. Raises errors.Corrupt naming the first that is not."""
     head = database.one(sql.chain_head, chain=chain) or {"seq": 0, "hash": None}

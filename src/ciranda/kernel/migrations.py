@@ -39,6 +39,17 @@ def migrate(database: Database, rooms: Sequence[str]) -> None:
             )
 
 
+def pending(database: Database, rooms: Sequence[str]) -> list[str]:
+    """The scripts that were not applied, as `pipeline 0002`; nothing is changed. Raises what the database raises without tables."""
+    done = {(row["room"], int(row["number"])) for row in database.query("SELECT room, number FROM migration")}
+    return [
+        f"{room.rpartition('.')[2]} {path.stem}"
+        for room in rooms
+        for path in sorted((statements.folder(room) / "migrations").glob("[0-9][0-9][0-9][0-9].sql"))
+        if (room, int(path.stem)) not in done
+    ]
+
+
 def _apply(tx: Transaction, room: str, number: int, path: Path) -> None:
     tx.execute(_TABLE)
     text = path.read_text()

@@ -120,7 +120,7 @@ class Appender:
         self.path = path
         self._descriptor = descriptor
         self._end = end
-        weakref.finalize(self, os.close, descriptor)
+        self.close = weakref.finalize(self, os.close, descriptor)
 
     @property
     def is_full(self) -> bool:
@@ -164,10 +164,11 @@ def appender(folder: Path) -> Appender:
             os.fdatasync(descriptor)  # whoever wrote the last frame may have died before it was durable
             return Appender(path, descriptor, end)
         os.close(descriptor)
-    return _new(folder)
+    return fresh(folder)
 
 
-def _new(folder: Path) -> Appender:
+def fresh(folder: Path) -> Appender:
+    """Make a pack of our own. Raises OSError."""
     path = folder / f"{clock.uuid7()}.pack"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:

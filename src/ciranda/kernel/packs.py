@@ -32,6 +32,9 @@ class Packs:
         """Where an object lies; if it is not known, the packs are looked at again."""
         with self._lock:
             places = self._places(raw)
+            if places and not places[0].path.exists():  # it was collected
+                self._forget_vanished()
+                places = self._places(raw)
             if not places:
                 self._look()
                 places = self._places(raw)

@@ -87,3 +87,15 @@ SELECT fence FROM lease WHERE name = :name AND holder = :holder AND fence = :fen
 -- name: task_counts
 -- How many tasks there are, by kind and state.
 SELECT kind, state, COUNT(*) AS tasks FROM task GROUP BY kind, state;
+
+-- name: chains
+-- Every chain of events with how many it has and when the last one was recorded.
+SELECT chain, COUNT(*) AS events, MAX(at_us) AS last_us FROM event GROUP BY chain ORDER BY chain;
+
+-- name: held_tasks
+-- What some process has taken and not ended, oldest first.
+SELECT id, kind, subject, worker, lease_us, attempts FROM task WHERE state = 'claimed' ORDER BY id;
+
+-- name: given_up_tasks
+-- Tasks that failed after several tries, newest first; identities sort by the time they were made.
+SELECT id, kind, subject, attempts FROM task WHERE state = 'failed' AND attempts > 1 AND id > :since ORDER BY id DESC LIMIT 5;

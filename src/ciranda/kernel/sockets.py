@@ -20,13 +20,19 @@ def folder(root: Path) -> Path:
 
     Raises errors.Refused if it belongs to somebody else.
     """
-    places = [os.environ.get("XDG_RUNTIME_DIR"), os.environ.get("TMPDIR"), "/tmp"]
-    base = next(
-        Path(place)
-        for place in places
-        if place and os.access(place, os.W_OK) and len(os.fspath(within(Path(place), root))) <= _LONGEST
+    return private(place(root))
+
+
+def place(root: Path) -> Path:
+    """Where that folder is looked for by this process; nothing is made. Raises errors.Refused where there is no place for it."""
+    bases = [os.environ.get("XDG_RUNTIME_DIR"), os.environ.get("TMPDIR"), "/tmp"]
+    for base in bases:
+        if base and os.access(base, os.W_OK) and len(os.fspath(within(Path(base), root))) <= _LONGEST:
+            return within(Path(base), root)
+    raise errors.Refused(
+        "there is no folder for sockets: /tmp cannot be written",
+        hint="name one with a short path: export XDG_RUNTIME_DIR=/run/user/$(id -u)",
     )
-    return private(within(base, root))
 
 
 def within(base: Path, root: Path) -> Path:

@@ -4,6 +4,7 @@ An object is durable before its digest is given to anybody (in a batch: before t
 names what a crash takes away. What is read is checked against its digest.
 """
 
+import fcntl
 import os
 import shutil
 import stat
@@ -37,7 +38,7 @@ class Store:
     """The objects under one root. Any number of threads and processes may use the same root."""
 
     def __init__(self, root: Path) -> None:
-        self._objects, self._tmp = root / "objects", root / "tmp"
+        self._root, self._objects, self._tmp = root, root / "objects", root / "tmp"
         self._packs = packs.Packs(root / "packs")
         self._lock = threading.Lock()
         self._batch = _Batch()
@@ -93,6 +94,41 @@ class Store:
                     shutil.rmtree(path)
                 return name
             return self._put_regular(path, move)
+
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """Nothing is collected meanwhile: what is put, or found to be here, stays until the ledger names it."""
+        with self._locked(fcntl.LOCK_SH):
+            yield
+
+    @contextmanager
+    def alone(self, patience: float) -> Iterator[None]:
+        """Nobody puts anything meanwhile. Raises errors.Refused when somebody still does after `patience` seconds."""
+        until = time.monotonic() + patience
+        while True:
+            try:
+                with self._locked(fcntl.LOCK_EX | fcntl.LOCK_NB):
+                    yield
+                    return
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise errors.Refused(
+                        "something is being stored: a run, or data that comes in",
+                        where=str(self._root),
+                        hint="try again later",
+                    ) from None
+                time.sleep(0.05)
+
+    @contextmanager
+    def _locked(self, how: int) -> Iterator[None]:
+        with files.room(self._root.parent):
+            self._root.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self._root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, how)
+            yield
+        finally:
+            os.close(lock)
 
     @contextmanager
     def incoming(self) -> "Iterator[Incoming]":

@@ -109,3 +109,25 @@ def release_held(database: Database, worker: str) -> int:
 def counts(database: Database) -> dict[tuple[str, str], int]:
     """How many tasks there are, by kind and state."""
     return {(row["kind"], row["state"]): int(row["tasks"]) for row in database.query(sql.task_counts)}
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A task that a worker has taken, or gave up after several tries. `lease_us`: until when its worker may be believed alive."""
+
+    id: str
+    kind: str
+    subject: str
+    attempts: int
+    worker: str = ""
+    lease_us: int = 0
+
+
+def held(database: Database) -> list[Taken]:
+    """What is taken and not ended, oldest first."""
+    return [Taken(**row) for row in database.query(sql.held_tasks)]
+
+
+def given_up(database: Database, since: str) -> list[Taken]:
+    """The newest tasks that failed after several tries; `since` is the beginning of an identity (clock.uuid7)."""
+    return [Taken(**row) for row in database.query(sql.given_up_tasks, since=since)]

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from ciranda.kernel import files, sockets
 
+_IN_MEMORY = frozenset({"tmpfs", "ramfs"})
+
 
 def place(root: Path, name: str) -> Path:
     """Where such files of what lives at `root` lie: in memory, else in its own `state/`; nothing is made."""
     for base in (os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm"):
-        if base and os.access(base, os.W_OK | os.X_OK) and _in_memory(base, _mounts()):
+        if base and os.access(base, os.W_OK | os.X_OK) and file_system(base) in _IN_MEMORY:
             return sockets.within(Path(base), root) / name
     return root / "state" / name
 
@@ -52,11 +54,11 @@ def sweep(folder: Path, wanted: Iterable[str]) -> None:
             path.rmdir()
 
 
-def _in_memory(path: str, mounts: Mapping[str, str]) -> bool:
-    """Whether a path lies on a file system in memory."""
-    real = os.path.realpath(path)
+def file_system(path: str | Path) -> str:
+    """The type of file system that a path lies on, as Linux calls it (`ext4`, `tmpfs`, `nfs4`); empty where that cannot be told."""
+    real, mounts = os.path.realpath(path), _mounts()
     over = max((point for point in mounts if os.path.commonpath([point, real]) == point), key=len, default="/")
-    return mounts.get(over) in {"tmpfs", "ramfs"}
+    return mounts.get(over, "")
 
 
 def _mounts() -> dict[str, str]:

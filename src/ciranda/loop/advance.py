@@ -219,8 +219,6 @@ def _release(change: Change, places: Workshop) -> bool:
         teller.settle("ok")
     repository = repositories.path(places.repositories, change.repository)
     content = contents.of_change(change, repository)
-    kept = releases.keep(places.store, content)
-    failpoints.failpoint("release.kept")
 
     def work(tx: Transaction) -> releases.Release | None:
         made = releases.make(tx, manifest=content, kept=kept, change=change.id, actor=change.actor)
@@ -228,7 +226,10 @@ def _release(change: Change, places: Workshop) -> bool:
             moves.declare(tx, change.project, environment)
         return made if changes.move(tx, change, "delivering", release=made.id) else None
 
-    made = places.database.write(work)
+    with places.store.steady():
+        kept = releases.keep(places.store, content)
+        failpoints.failpoint("release.kept")
+        made = places.database.write(work)
     if made is not None:
         teller.say(wording.line("release", "", made.name, width=_width(change)))
         for name in _left(change, content, places.database):

@@ -66,7 +66,8 @@ def run(request: Request, parts: Parts, report: Callable[[Report], None]) -> Run
     keep still; errors.StorageFull. What was recorded before that stays.
     """
     interpreter = _interpreter(request, parts, report)
-    return _settled(lambda: _Attempt(request, parts, interpreter, report).run())
+    with parts.store.steady():
+        return _settled(lambda: _Attempt(request, parts, interpreter, report).run())
 
 
 def check(
@@ -81,7 +82,8 @@ def check(
 
     Raises as `run` does, and errors.Refused when the tree has no graph.
     """
-    return _settled(lambda: _Attempt(request, parts, interpreter, lambda _: None).check(names, assets))
+    with parts.store.steady():
+        return _settled(lambda: _Attempt(request, parts, interpreter, lambda _: None).check(names, assets))
 
 
 def describe(request: Request, parts: Parts, report: Callable[[Report], None]) -> Described:

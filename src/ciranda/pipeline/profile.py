@@ -128,10 +128,11 @@ def _plain(value: Any) -> Any:
 
 
 def _keep(database: Database, store: Store, version: Version, private: str, made: dict[str, Any]) -> None:
-    with store.batch():
-        kept = store.put(digest.canonical(made))
+    with store.steady():
+        with store.batch():
+            kept = store.put(digest.canonical(made))
 
-    def work(tx: Transaction) -> None:
-        tx.execute(sql.keep_profile, version=version.digest, private=private, object=kept)
+        def work(tx: Transaction) -> None:
+            tx.execute(sql.keep_profile, version=version.digest, private=private, object=kept)
 
-    database.write(work)
+        database.write(work)

@@ -95,6 +95,14 @@ class Checks:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """What `gc` leaves: the newest releases, and all that is younger; what an environment runs is kept anyway."""
+
+    releases: int = 20
+    days: int = 90
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """A whole `ciranda.toml`. Environments are in promotion order."""
 
@@ -108,4 +116,5 @@ class Project:
     settings: tuple[Setting, ...] = ()
     environments: tuple[Environment, ...] = ()
     private: tuple[str, ...] = ()  # columns shown as digests in evidence
+    keep: Keep = Keep()
     path: Path | None = None  # the file it was read from

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from ciranda.kernel import errors
 from ciranda.project import jobs, layers, names, problems, schema, sources
-from ciranda.project.declaration import Checks, Environment, Project, Scalar, Service, Setting
+from ciranda.project.declaration import Checks, Environment, Keep, Project, Scalar, Service, Setting
 from ciranda.project.reading import Reading, Table
 
 FILE = "ciranda.toml"
@@ -87,7 +87,12 @@ def _project(reading: Reading, document: Mapping[str, Any]) -> Project:
         settings=settings,
         environments=places,
         private=reading.section(document, "data").texts("private"),
+        keep=_keep(reading.section(document, "keep")),
     )
+
+
+def _keep(table: Table) -> Keep:
+    return Keep(table.count("releases", Keep().releases), table.count("days", Keep().days))
 
 
 def _pipeline(head: Table, path: str) -> None:

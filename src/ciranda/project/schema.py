@@ -73,7 +73,8 @@ SECTIONS = {
         later=("freeze", "infra", "rollout", "schedule"),
     ),
     "data": Section({"private": TEXTS}),
+    "keep": Section({"releases": COUNT, "days": COUNT}),
 }
 
 # Whole sections that are designed but not built yet.
-LATER_SECTIONS = ("gate", "infra", "keep", "notify", "objectives", "previews", "push", "references", "secrets")
+LATER_SECTIONS = ("gate", "infra", "notify", "objectives", "previews", "push", "references", "secrets")

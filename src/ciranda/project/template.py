@@ -8,7 +8,7 @@ from ciranda.project import names
 
 _HERE = Path(__file__).parent
 # The order of the sections in a new `ciranda.toml`.
-SECTIONS = ("project", "sources", "checks", "services", "jobs", "config", "environments", "data")
+SECTIONS = ("project", "sources", "checks", "services", "jobs", "config", "environments", "data", "keep")
 _SUFFIX = ".in"
 
 

@@ -205,6 +205,12 @@ def sweep(database: Database, folder: Path) -> None:
                 clear(Path(entry.path))
 
 
+def orphaned(database: Database) -> list[tuple[str, str]]:
+    """The runs that say that they go on though their process is gone: project and name. The next run marks them (`sweep`)."""
+    rows = database.query(sql.running)
+    return [(row["project"], f"run-{row['number']}") for row in rows if not _lives(row["process"])]
+
+
 def occupy(folder: Path) -> None:
     """Make a run's folder: in/ for what workers are given, out/ for what they make. Raises errors.StorageFull."""
     with files.room(folder.parent):

@@ -314,9 +314,15 @@ def project(
         pipeline="pipeline.py",
         services=tuple(
             declaration.Service(
-                name, "command", command, uses=("delay",), instances=count, start_timeout=start_timeout, drain=5.0,
+                name,
+                "command",
+                command,
+                uses=("delay",),
+                instances=count,
+                start_timeout=start_timeout,
+                drain=5.0,
                 secrets=secrets,
-            )  # fmt: skip
+            )
             for name, count in ({"delays": 1} if services is None else services).items()
         ),
         settings=tuple(

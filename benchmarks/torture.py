@@ -22,7 +22,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from ciranda.kernel import failpoints
-from support import torture, torture_plan, torture_site
+from support import torture, torture_plan, torture_site, torture_verbs
 
 KILLS = 200
 LONGEST = 2400.0  # seconds for all of it
@@ -38,7 +38,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="ciranda-torture-"))
     began = time.monotonic()
     try:
-        with torture.begun(folder / "place", seed, say) as ordeal:
+        with torture_verbs.begun(folder / "place", seed, say) as ordeal:
             wants = torture_plan.all_of(given.kills, random.Random(seed))
             left = ordeal.play(wants, until=lambda: time.monotonic() - began > LONGEST)
             ordeal.last_look()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ciranda.kernel import failpoints
-from support import torture, torture_plan
+from support import torture, torture_plan, torture_verbs
 
 KILLS = 3  # a seed
 
@@ -26,7 +26,7 @@ class Victim:
     def of(self, seed: int) -> Iterator[torture.Ordeal]:
         if self._ordeal is None:
             self._count += 1
-            self._ordeal = self._held.enter_context(torture.begun(self._folder / str(self._count), seed, print))
+            self._ordeal = self._held.enter_context(torture_verbs.begun(self._folder / str(self._count), seed, print))
         self._ordeal.seed, self._ordeal.rng = seed, random.Random(seed)
         try:
             yield self._ordeal

@@ -1,13 +1,12 @@
 """Kills at named points and from outside while a client pushes, runs, rolls back and asks; then everything acknowledged is looked for.
 
-    with torture.begun(folder, seed, say) as ordeal:
+    with torture_verbs.begun(folder, seed, say) as ordeal:
         ordeal.push([Want("change.merging"), Want(process="gateway")])
 
 A round is one thing that the client wants done, and the kills on its way; after each round the server must come to rest within
 `LIMIT` seconds of its restart, and everything that was ever acknowledged must be there.
 """
 
-import contextlib
 import itertools
 import random
 import shutil
@@ -329,19 +328,31 @@ class Ordeal:
         self.kept.runs.append((folder.name, int(said.json["run"].removeprefix("run-"))))
 
     def until_done(
-        self, arguments: Sequence[str], folder: Path, *, program: str = "", enough: str = "", **variables: str
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        *,
+        program: str = "",
+        enough: str = "",
+        code: int = 0,
+        cuts: bool = False,
+        **variables: str,
     ) -> Said:
-        """A command until it exits 0, or says that there is nothing to do any more; its server may be away for a while."""
+        """A command until it exits 0 (or `code`), or says that there is nothing to do any more; its server may be away for a while.
+
+        `cuts`: it is a `run` that asks the server, and so may be cut off.
+        """
         until = time.monotonic() + WORST
         while True:
             if program:
                 said = self.site.run(program, *arguments, cwd=folder, **variables)
             else:
                 said = self.site.ciranda(*arguments, cwd=folder, **variables)
-            if said.code == 0 or (enough and enough in said.text):
+            if said.code in (0, code) or (enough and enough in said.text):
                 return said
             self.tries.append((arguments[0], said))
-            self.must(said.code == -signal.SIGKILL or arguments[0] != "run", f"run: {said.code} {said.text}")
+            cut = cuts or said.code == -signal.SIGKILL or arguments[0] != "run"
+            self.must(cut, f"run: {said.code} {said.text}")
             self.must(" stays at " not in said.text and " stays as it was" not in said.text, f"refused: {said.text}")
             if time.monotonic() > until:
                 raise Broken(f"{' '.join(arguments)} is not done after {WORST:g} s: {said.code} {said.text}")
@@ -434,24 +445,3 @@ class Ordeal:
         """How many requests there were, and how many were lost with a process that died."""
         answers = [] if self.traffic is None else self.traffic.since(0)
         return len(answers), sum(answer.failed for answer in answers)
-
-
-@contextlib.contextmanager
-def begun(folder: Path, seed: int, say: Callable[[str], None]) -> Iterator[Ordeal]:
-    """A server in a home of its own under `folder`, with a first release in production; nothing is left of it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    ordeal = Ordeal(
-        Site(folder, free_ports(), Fuse(folder / "next")), seed, say, random.Random(seed), Fuse(folder / "local-next")
-    )
-    try:
-        ordeal.site.up()
-        ordeal.project("toy", torture_project.DECLARED + torture_project.SERVED)
-        ordeal.project("local", torture_project.DECLARED)
-        ordeal.push()
-        ordeal.push()
-        yield ordeal
-    finally:
-        ordeal.stop()
-        with contextlib.suppress(Broken):
-            ordeal.site.down()
-        ordeal.site.end()

@@ -7,18 +7,22 @@ from typing import Literal
 
 from ciranda.kernel import failpoints
 
-Kind = Literal["push", "run", "roll_back", "hold", "quiet", "begin_repository", "lock", "first_run", "fresh"]
+Kind = Literal[
+    "push", "run", "roll_back", "hold", "quiet", "begin_repository", "lock", "first_run", "fresh",
+    "job", "data", "config", "secret", "applied",
+]  # fmt: skip
 
+VERBS: tuple[Kind, ...] = ("job", "data", "config", "secret", "applied")
 # every process that may be killed, and the rounds in which it is there
 PROCESSES: dict[str, tuple[Kind, ...]] = {
-    "keeper": ("push", "roll_back", "hold", "quiet"),
-    "gateway": ("push", "roll_back", "quiet"),
-    "control": ("push", "roll_back", "hold", "quiet"),
-    "runner": ("push", "quiet"),
-    "run": ("push", "run"),
-    "worker": ("push", "run"),
+    "keeper": ("push", "roll_back", "hold", "quiet", *VERBS),
+    "gateway": ("push", "roll_back", "quiet", *VERBS),
+    "control": ("push", "roll_back", "hold", "quiet", *VERBS),
+    "runner": ("push", "quiet", "job", "data"),
+    "run": ("push", "run", "job", "data"),
+    "worker": ("push", "run", "job", "data"),
     "window": ("push",),
-    "instance": ("push", "quiet"),
+    "instance": ("push", "quiet", "config", "secret"),
 }
 # the points that a push passes, in this order
 PUSH = (
@@ -31,6 +35,10 @@ PUSH = (
     *("files.written", "files.synced", "files.renamed", "route.written", "gateway.swapped"),
     *("route.acknowledged", "reconcile.routed", "reconcile.marked"),
 )
+WINDOW = ("change.recording", "ref.update", "ref.updated")  # what a push alone does
+JUDGED = ("change.", "store.", "gate.", "ref.", "release.")  # what makes a release
+DATA = tuple(name for name in PUSH if name not in WINDOW)
+ENTERED = tuple(name for name in PUSH if not name.startswith(JUDGED))
 ELSEWHERE: dict[Kind, tuple[str, ...]] = {
     "run": tuple(name for name in PUSH if name.startswith(("store.", "ledger."))),
     "roll_back": (
@@ -44,6 +52,11 @@ ELSEWHERE: dict[Kind, tuple[str, ...]] = {
     "begin_repository": ("repository.rename",),
     "first_run": ("store.pack.created", "migrations.applied", "files.synced", "ledger.worked"),
     "lock": ("interpreters.created", "interpreters.installed"),
+    "job": tuple(name for name in PUSH if name.startswith(("store.pack", "store.object", "ledger.", "lines."))),
+    "data": DATA,
+    "config": ENTERED,
+    "secret": ENTERED,
+    "applied": ("ledger.worked", "ledger.committed", "route.written", "gateway.swapped", "reconcile.routed"),
     "fresh": ("migrations.applied", "access.token.written"),
 }
 # points that several processes pass, and who of them is chosen ("": whoever comes first)
@@ -61,6 +74,11 @@ MOST: dict[Kind, int] = {
     "lock": 2,
     "first_run": 2,
     "fresh": 1,
+    "job": 3,
+    "data": 4,
+    "config": 3,
+    "secret": 3,
+    "applied": 2,
 }
 IN_JUDGEMENT = ("store.", "gate.")
 DEATHS = 2  # of one judgement: more make it give up, on purpose

@@ -32,6 +32,18 @@ def delay(trips: list) -> dict:
     """The mean."""
     return {"mean": sum(row["late"] for row in trips) / len(trips)}
 '''
+OUTSIDE = '''
+
+@dataset
+def daily(days: list[Path]) -> list:
+    """All rows of all files."""
+    return [int(line) for path in days for line in path.read_text().split()]
+
+
+@check(daily)
+def there(daily: list) -> bool:
+    return bool(daily)
+'''
 SERVICE = """
 from typing import TypedDict
 
@@ -52,10 +64,21 @@ pipeline = "pipeline.py"
 raw = {{ files = "data/raw.csv" }}
 """
 SERVED = """
+[sources.days]
+files = "OUTSIDE/*.csv"
+
+[config.LEVEL]
+type = "str"
+default = "info"
+
 [services.delays]
 predict = "service:predict"
 uses = ["delay"]
 instances = 2
+secrets = ["TOKEN"]
+
+[jobs.nightly]
+run = ["daily"]
 
 [environments.test]
 
@@ -67,7 +90,7 @@ after = "test"
 def write(folder: Path, declared: str, rng: random.Random) -> None:
     """A project of the folder's name."""
     (folder / "data").mkdir(parents=True)
-    (folder / "pipeline.py").write_text(PIPELINE)
+    (folder / "pipeline.py").write_text(PIPELINE + (OUTSIDE if "[sources.days]" in declared else ""))
     (folder / "service.py").write_text(SERVICE)
     (folder / "ciranda.toml").write_text(declared.format(name=folder.name))
     write_data(folder, rng)

@@ -132,7 +132,7 @@ def _reasons(verdicts: Sequence[Verdict], steps: Sequence[records.StepResult]) -
         elif verdict.judgement == "inconclusive":
             yield f"{verdict.subject}: {verdict.check} could not be judged"
         else:
-            rows = f" on {verdict.count:,} rows" if verdict.count else ""
+            rows = f" on {verdict.count:,} row{'s'[: verdict.count != 1]}" if verdict.count else ""
             yield f"{verdict.subject}: {verdict.check} failed{rows}"
 
 

@@ -28,7 +28,7 @@ class Pinned:
 
 def fact(label: str, text: str) -> str:
     """`  commit    3f2a1c9  Add weather features`."""
-    return f"  {label:<{_LABEL}}{text}".rstrip()
+    return f"  {label:<{_LABEL - 1}} {text}".rstrip()
 
 
 def moment(at_us: int) -> str:

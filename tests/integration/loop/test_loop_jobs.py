@@ -302,7 +302,7 @@ def test_status_tells_of_jobs(site: Site) -> None:
     [failed] = rows.listing(site.database, "toy", "prod")
     lines = screen.job_lines("prod", failed, 7, clock.now_us())
     assert "last ✗" in lines[0]
-    assert lines[1].strip() == "✗ scores: positive failed on 1 rows"
+    assert lines[1].strip() == "✗ scores: positive failed on 1 row"
     site.numbers.write_text("1")
     site.run()
     [good] = rows.listing(site.database, "toy", "prod")

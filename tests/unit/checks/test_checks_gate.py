@@ -122,6 +122,11 @@ def test_what_is_left_to_a_person_neither_blocks_nor_passes() -> None:
     assert judged(rules, outcome()).passed
 
 
+def test_one_row_is_one_row() -> None:
+    rules = policy.effective_policy(RULES, RULES)
+    assert judged(rules, outcome(passed=False, count=1)).reason == "flights: good failed on 1 row"
+
+
 def test_nothing_is_asked_of_a_person_while_something_blocks() -> None:
     both = replace(RULES, checks={"good": RULE, "bad": RULE}, when_unsure={"good": "ask"})
     decision = judged(policy.effective_policy(both, both), outcome(passed=None), outcome("bad", passed=False, count=2))

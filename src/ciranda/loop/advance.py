@@ -6,11 +6,10 @@ import time
 from ciranda.environment import moves, plans, revisions
 from ciranda.kernel import clock, errors, failpoints, log, tasks
 from ciranda.kernel.database import Database, Transaction
-from ciranda.loop import changes, contents, deliver, entering, jobs, pins, recheck, refresh, restore, tell, wording
+from ciranda.loop import changes, contents, delivering, jobs, pins, refresh, restore, tell, wording
 from ciranda.loop.changes import NOTHING, Change
 from ciranda.loop.places import Workshop
 from ciranda.release import manifest, releases
-from ciranda.service import logs
 from ciranda.versions import repositories
 
 CALM, BUSY = 2.0, 0.1  # seconds between looks when nothing, or something, is under way
@@ -114,7 +113,7 @@ def advance(change: Change, places: Workshop) -> bool:
         case "merged":
             return _release(change, places)
         case "delivering":
-            return _deliver(change, places)
+            return delivering.advance(change, places)
         case "settled" | "refused":
             return False
 
@@ -122,9 +121,7 @@ def advance(change: Change, places: Workshop) -> bool:
 def refuse(change: Change, places: Workshop, reason: str) -> bool:
     """Close the gate on a change that was not judged red but cannot land."""
     teller = tell.Teller(places.lines, change.id)
-    if (
-        not teller.settled()
-    ):  # before the state, after which nobody looks any more: a window must not wait for what nobody says
+    if not teller.settled():  # before the state, after which nobody looks any more: the window waits for this line
         branch = change.ref.removeprefix("refs/heads/")
         at = "as it was" if change.base == NOTHING else f"at {change.base[:7]}"
         what = "the data stays as it was" if change.kind == "data" else f"{branch} stays {at}"
@@ -138,8 +135,7 @@ def _judge(change: Change, places: Workshop) -> bool:
         return changes.move(tx, change, "judging")
 
     teller = tell.Teller(places.lines, change.id)
-    if "headline" not in teller.keys():  # noqa: SIM118 - no mapping
-        teller.say(wording.headline(change.project, change.short, change.subject), key="headline")
+    teller.once("headline", wording.headline(change.project, change.short, change.subject))
     failpoints.failpoint("change.judging")
     return places.database.write(work)
 
@@ -149,10 +145,8 @@ def _ask(change: Change, places: Workshop) -> bool:
     at = repositories.read_ref(repositories.path(places.repositories, change.repository), change.ref) or NOTHING
     if at not in (change.base, change.head):
         return refuse(change, places, "fetch first")
-    teller = tell.Teller(places.lines, change.id)
-    said = f"ask:{change.run}"
-    if said not in teller.keys():  # noqa: SIM118 - no mapping
-        teller.say(*wording.question(change.reason, change.number, width=_width(change)), key=said)
+    question = wording.question(change.reason, change.number, width=change.width)
+    tell.Teller(places.lines, change.id).once(f"ask:{change.run}", *question)
     return False
 
 
@@ -231,10 +225,10 @@ def _release(change: Change, places: Workshop) -> bool:
         failpoints.failpoint("release.kept")
         made = places.database.write(work)
     if made is not None:
-        teller.say(wording.line("release", "", made.name, width=_width(change)))
+        teller.say(wording.line("release", "", made.name, width=change.width))
         for name in _left(change, content, places.database):
             text = "not declared any more: what runs there stays as it is"
-            teller.say(wording.line(name, "!", text, width=_width(change)))
+            teller.say(wording.line(name, "!", text, width=change.width))
     return made is not None
 
 
@@ -243,144 +237,3 @@ def _left(change: Change, content: manifest.Manifest, database: Database) -> lis
     known = [place.name for place in revisions.environments(database, change.project)]
     gone = [name for name in known if name not in content.environments]
     return [name for name in gone if revisions.live(database, change.project, name) is not None]
-
-
-def _deliver(change: Change, places: Workshop) -> bool:
-    database = places.database
-    assert change.release is not None
-    release = releases.by_id(database, change.release)
-    content = restore.manifest(places, release)
-    seen = [_place(change, release, content, name, places) for name in content.environments]
-    _report(change, release, content, places)  # after the look that decides: what ends the delivery has been said
-    acts = deliver.decide(seen)
-    moved = False
-    for act in acts:
-        match act:
-            case deliver.Enter(environment):
-                failpoints.failpoint("change.entering")
-                there = revisions.live(database, change.project, environment)
-                barred = recheck.barred(change, release, content, environment, places)
-                if barred is None:
-                    moved |= entering.enter(change, release, environment, there, places)
-                elif barred.waits:
-                    _compare_again(change, release, environment, barred, places)
-                else:
-                    moved |= _end(change, release, "failed", environment, content, places, why=barred.reason)
-            case deliver.Ask(environment):
-                entering.ask(change, release, environment, places)
-            case deliver.End(state, environment):
-                moved |= _end(change, release, state, environment, content, places)
-    return moved
-
-
-def _compare_again(
-    change: Change, release: releases.Release, environment: str, barred: recheck.Barred, places: Workshop
-) -> None:
-    """Have the checks that compare with what is live run again, and say so once for each release that is."""
-    teller = tell.Teller(places.lines, change.id)
-    said = f"{environment}:{barred.reason}"
-    if said not in teller.keys():  # noqa: SIM118 - no mapping
-        teller.say(wording.line(environment, "", barred.reason, width=_width(change)), key=said)
-    places.database.write(lambda tx: recheck.ask(tx, release))
-
-
-def _own(change: Change, database: Database, release: releases.Release, name: str) -> revisions.Revision | None:
-    """What an environment made of the release for this change: data that comes back makes an old release again."""
-    found = revisions.of_release(database, release.project, name, release.id)
-    now = revisions.current(database, release.project, name)
-    older = found is not None and found.created_us < change.recorded_us and (now is None or now.id != found.id)
-    return None if older else found
-
-
-def _place(
-    change: Change, release: releases.Release, content: manifest.Manifest, name: str, places: Workshop
-) -> deliver.Place:
-    database = places.database
-    own = _own(change, database, release, name)
-    now = revisions.current(database, release.project, name)
-    running = None if now is None else releases.by_id(database, now.release)
-    newer = running is not None and running.number > release.number and running.created_us > change.recorded_us
-    held = revisions.environment(database, release.project, name).held
-    gone = now is not None and now.gone
-    next_one = own is None and not held and not gone and _is_next(change, content, name, release, database)
-    return deliver.Place(
-        name,
-        content.environments[name].after,
-        None if own is None else own.state,
-        newer and not gone,
-        held,
-        gone,
-        lacks=next_one and entering.lacks(release, content, name, places),
-    )
-
-
-def _report(change: Change, release: releases.Release, content: manifest.Manifest, places: Workshop) -> None:
-    """Say once what became of the release in each environment; the file of lines remembers what was said."""
-    teller = tell.Teller(places.lines, change.id)
-    said = teller.keys()
-    for name in content.environments:
-        revision = _own(change, places.database, release, name)
-        if revision is None:
-            now = revisions.current(places.database, release.project, name)
-            if now is not None and now.gone:
-                text = f"destroyed: {release.name} enters by  ciranda promote {release.name} -e {name}"
-                entering.say(change, name, f"{name}:gone", text, places)
-                continue
-            held = revisions.environment(places.database, release.project, name)
-            if held.held and f"{name}:held" not in said and _is_next(change, content, name, release, places.database):
-                text = f"held by {held.held_by}: {release.name} waits for  ciranda hold {name} --release"
-                teller.say(wording.line(name, "", text, width=_width(change)), key=f"{name}:held")
-            continue
-        if revision.state not in ("reached", "failed") or f"{name}:{revision.state}" in said:
-            continue
-        teller.say(
-            *wording.environment(revision, releases.stated(places.database, release), width=_width(change)),
-            key=f"{name}:{revision.state}",
-        )
-
-
-def _is_next(
-    change: Change, content: manifest.Manifest, name: str, release: releases.Release, database: Database
-) -> bool:
-    after = content.environments[name].after
-    before = None if after is None else _own(change, database, release, after)
-    return after is None or (before is not None and before.state == "reached")
-
-
-def _end(
-    change: Change,
-    release: releases.Release,
-    state: str,
-    environment: str,
-    content: manifest.Manifest,
-    places: Workshop,
-    *,
-    why: str = "",
-) -> bool:
-    reason = {
-        "live": "",
-        "failed": why or f"{environment} could not be reached",
-        "overtaken": f"a newer release is in {environment}",
-    }[state]
-    teller = tell.Teller(places.lines, change.id)
-    if teller.ended():
-        pass
-    elif state == "live" and environment and content.services:
-        urls = [f"{places.gateway()}/{change.project}/{environment}/{service}/" for service in content.services]
-        teller.end(*(f"live  {url}" for url in urls), f"undo: ciranda rollback {environment}")
-    elif state == "overtaken":
-        teller.end(f"{release.name} goes no further: {reason}")
-    elif state == "failed" and why:
-        teller.say(wording.line(environment, "✗", why, width=_width(change)))
-        teller.end(f"{release.name} stops here; what runs in {environment} goes on")
-    elif state == "failed":
-        written = logs.find(places.home / "logs", change.project, environment)
-        wrote = [f"what its instances wrote: {written[-1].parent}"] if written else []
-        teller.end(f"{release.name} stops here: {reason}; what ran there goes on", *wrote)
-    else:
-        teller.end()
-    return places.database.write(lambda tx: changes.move(tx, change, "settled", reason=reason, event="change.settled"))
-
-
-def _width(change: Change) -> int:
-    return int(change.outcome.get("width", 8))

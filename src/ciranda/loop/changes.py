@@ -49,6 +49,11 @@ class Change:
         """The commit's short name."""
         return self.head[:7]
 
+    @property
+    def width(self) -> int:
+        """The columns of the names that its lines begin with."""
+        return int(self.outcome.get("width", 8))
+
 
 @dataclass(frozen=True, slots=True)
 class Project:

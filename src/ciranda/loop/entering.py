@@ -51,7 +51,7 @@ def ask(change: Change, release: releases.Release, environment: str, places: Wor
     made = plans.make(places.database, plans.reader(places.store), release.project, environment, release)
     name, missing = made.digest, made.needed - len(plans.approvals(places.database, made.digest))
     key = f"{environment}:approvals:{name}"
-    if missing > 0 and key not in tell.Teller(places.lines, change.id).keys():  # noqa: SIM118 - no mapping
+    if missing > 0 and not tell.Teller(places.lines, change.id).said(key):
         places.database.write(lambda tx: plans.ask(tx, made, actor=change.actor))
         needs = wording.plural(missing, "approval")
         say(change, environment, key, f"waits for {needs}: ciranda approve {plans.short(name)}", places)
@@ -59,7 +59,5 @@ def ask(change: Change, release: releases.Release, environment: str, places: Wor
 
 def say(change: Change, environment: str, key: str, text: str, places: Workshop, *more: str) -> None:
     """Say something of an environment in the change's lines, once."""
-    teller = tell.Teller(places.lines, change.id)
-    if key not in teller.keys():  # noqa: SIM118 - no mapping
-        mark = "!" if more else ""
-        teller.say(wording.line(environment, mark, text, width=int(change.outcome.get("width", 8))), *more, key=key)
+    line = wording.line(environment, "!" if more else "", text, width=change.width)
+    tell.Teller(places.lines, change.id).once(key, line, *more)

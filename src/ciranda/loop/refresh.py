@@ -75,11 +75,11 @@ def perform(task: tasks.Task, workshop: Workshop) -> None:
         tasks.finish(tx, task, state="done", result={"change": change.number if change else None})
         return change
 
-    if "headline" not in teller.keys():  # noqa: SIM118 - no mapping
-        teller.say(wording.headline(known.name, head[:7], subject), key="headline")
-        for name, pin in sorted(news.items()):
-            text = f"{wording.plural(files[name], 'file')}, {_size(pin.version.size)}"
-            teller.say(wording.line(name, "", text, width=8))
+    lines = [
+        wording.line(name, "", f"{wording.plural(files[name], 'file')}, {_size(pin.version.size)}", width=8)
+        for name, pin in sorted(news.items())
+    ]
+    teller.once("headline", wording.headline(known.name, head[:7], subject), *lines)
     if workshop.database.write(work) is None:
         other = changes.open_data(workshop.database, known.name)
         number = "another change" if other is None else f"change {other.number}"

@@ -35,6 +35,15 @@ class Teller:
         for text in texts:
             self._lines.append({"kind": kind, "text": text, **facts})
 
+    def said(self, key: str) -> bool:
+        """Whether something was said with this key."""
+        return key in self.keys()
+
+    def once(self, key: str, *texts: str) -> None:
+        """Append lines for people, unless something was said with this key before."""
+        if not self.said(key):
+            self.say(*texts, key=key)
+
     def settle(self, status: Literal["ok", "ng"], texts: Iterable[str] = (), *, reason: str = "") -> None:
         """Say how the ref ended: the window reports it to Git. A refused change ends here."""
         self.say(*texts)

@@ -18,17 +18,17 @@ LONG = 600_000_000  # µs that a revision or a judge may take before it is told 
 LOOPS = 3  # crashes within ten minutes
 
 
-def judge(found: status.Status, *, up: bool) -> Iterator[Finding]:
-    """What is wrong with what is delivered; `up`: a server runs. Pure."""
+def judge(found: status.Status, *, up: bool, served: bool) -> Iterator[Finding]:
+    """What is wrong with what is delivered; `up`: a server runs and can be asked, `served`: a gateway lives. Pure."""
     places = [(project, place) for project in found.projects for place in project.environments]
     before = len(found.projects)
     serving = [f"{project.name} {place.name}" for project, place in places if place.live is not None and place.services]
-    if serving and not up:
+    if serving and not served:
         said = f"nothing is served: no server runs, and {findings.plural(len(serving), 'environment')} should answer"
         yield findings.wrong(said, findings.some(serving), "ciranda up --detach")
     told = [finding for project, place in places for finding in _environment(project.name, place, found.at_us, up=up)]
     yield from told
-    if not told and places and (up or not serving):
+    if not told and places and (served or not serving):
         yield findings.ok(
             f"{findings.plural(before, 'project')}, {findings.plural(len(places), 'environment')}: nothing is held, late or failing"
         )

@@ -135,7 +135,9 @@ def _looks(
         "the secrets": lambda: ledger.sealed(home, opened, known),
         "tasks and runs": lambda: ledger.moving(opened, now_us, runner=up),
         "changes": lambda: delivery.waiting(opened, now_us),
-        "what is delivered": lambda: delivery.judge(_status(home, opened, server), up=up),
+        "what is delivered": lambda: delivery.judge(
+            _status(home, opened, server), up=up, served=server is not None and server.serves
+        ),
         "the secrets that are needed": lambda: delivery.unset(opened, store, known),
         "the objects of what is live": objects,
         "the interpreters of what is live": lambda: keeping.programs(live, home),

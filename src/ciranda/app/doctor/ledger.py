@@ -82,9 +82,10 @@ def moving(database: Database, now_us: int, *, runner: bool) -> Iterator[Finding
     )
     orphaned = runs.orphaned(database)
     if orphaned:
+        one, more = "run says that it goes on, and its process is", "runs say that they go on, and their processes are"
         names = findings.some(f"{run} of {project}" for project, run in orphaned)
         yield findings.warn(
-            f"{findings.plural(len(orphaned), 'run')} say that they go on, and their processes are gone",
+            f"{findings.plural(len(orphaned), one, more)} gone",
             names,
             "the next run marks them as interrupted: ciranda run",
         )

@@ -111,7 +111,8 @@ def judge(project: declaration.Project, found: Files) -> Iterator[Finding]:
         yield findings.warn("nothing was committed yet", mend='git add --all && git commit -m "Begin"')
     tested = any(path.startswith(TESTS) or path.rpartition("/")[2].startswith("test_") for path in found.paths)
     if project.checks.code:
-        yield findings.ok(f"{findings.plural(len(project.checks.code), 'command')} check the code of each push")
+        count = len(project.checks.code)
+        yield findings.ok(f"{findings.plural(count, 'command checks', 'commands check')} the code of each push")
     else:
         what = "there are tests, and no push runs them" if tested else "no command checks the code of a push"
         yield findings.warn(what, "ciranda.toml", '[checks]  code = ["python -m unittest discover -s tests -t ."]')

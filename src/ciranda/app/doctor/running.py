@@ -42,6 +42,11 @@ class Server:
         """It runs and can be asked from here."""
         return self.pid is not None and self.reached
 
+    @property
+    def serves(self) -> bool:
+        """A gateway lives: requests are answered, whatever became of its keeper."""
+        return "gateway" in self.roles or "gateway" in self.living
+
 
 def observe(home: homes.Home) -> Server:
     """Look for the server, and ask each of its parts."""
@@ -115,8 +120,9 @@ def judge(server: Server) -> Iterator[Finding]:
     if not server.silent and server.roles.issuperset(ROLES):
         yield findings.ok(f"the server runs (process {server.pid}): control, gateway and runner answer", server.url)
     if server.vanished:
+        gone = findings.plural(len(server.vanished), "process of the record is", "processes of the record are")
         yield findings.warn(
-            f"{findings.plural(len(server.vanished), 'process', 'processes')} of the record are gone, and nobody has noticed yet",
+            f"{gone} gone, and nobody has noticed yet",
             findings.some(server.vanished),
             "look again in a moment: ciranda doctor",
         )

@@ -175,7 +175,7 @@ def served(root: Path, judge: Callable[[FakeControl, Proposed], None] | None = N
         port = listener.getsockname()[1]
         windows = local.LocalServer(home.sockets / "control", {"push": control.record_push})
         app = application.build(control, rooms, port=port, lines=home.lines, windows=home.state / "windows")
-        server = serving.server(app)
+        server = serving.server(app, rooms.leave)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

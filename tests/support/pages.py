@@ -365,7 +365,7 @@ def shown(into: Filled) -> Iterator[Shown]:
         app = application.build(
             FakeControl(home), rooms, port=number, lines=home.lines, windows=home.state / "windows", pages=pages
         )
-        server = serving.server(app, leaving=pages.hub.leave)
+        server = serving.server(app, rooms.leave, pages.hub.leave)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

@@ -33,10 +33,16 @@ class Client:
         return self._answer("POST", path, json.dumps(body).encode())
 
     def lines(self, change: str) -> Iterator[dict[str, Any]]:
-        """The lines of a change as they are written, until its end."""
+        """The lines of a change as they are written, until its end. Raises errors.Unreachable when the server stops before."""
+        record: dict[str, Any] = {}
         with self._asked("GET", f"changes/{change}/lines", None) as response:
             for line in response:
-                yield json.loads(line)
+                record = json.loads(line)
+                yield record
+        if not record.get("ends"):
+            raise errors.Unreachable(
+                "the server has stopped; the change goes on when it is back", where=self.url, hint="ciranda status"
+            )
 
     def send(self, path: str, size: int, pieces: Iterable[bytes]) -> dict[str, Any]:
         """Stream `size` bytes to a path. Raises what the server refused, or errors.Unreachable."""

@@ -12,7 +12,10 @@ PIECE = 1 << 20  # bytes read at once
 
 
 async def stream(path: Path, rooms: Rooms, *, follow_on: bool) -> AsyncIterator[bytes]:
-    """Each whole record of a file of lines, as it is written, until one says `ends`; not waiting for more unless `follow_on`."""
+    """Each whole record of a file of lines, as it is written, until one says `ends`; not waiting for more unless `follow_on`.
+
+    It also ends when the server leaves: whoever reads sees by the last record whether that was the end.
+    """
     offset, rest = 0, b""
     while True:
         piece = await rooms.call(_read, path, offset)
@@ -21,7 +24,7 @@ async def stream(path: Path, rooms: Rooms, *, follow_on: bool) -> AsyncIterator[
         for line in whole:
             if line:
                 yield line + b"\n"
-        if any(_ends(line) for line in whole) or (not piece and not follow_on):
+        if any(_ends(line) for line in whole) or (not piece and (rooms.left or not follow_on)):
             return
         if not piece:
             await asyncio.sleep(LOOK)

@@ -3,8 +3,9 @@
 import json
 import os
 import socket
+import traceback
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
@@ -15,6 +16,7 @@ from ciranda.kernel import errors, log
 LONGEST = 1 << 20  # bytes of a request
 THREADS = 8
 PATIENCE = 30.0  # seconds for a request to arrive whole
+MISTAKE = {"ok": False, "error": "Ciranda has made a mistake; its traceback is in logs/control.log"}
 
 Answer = Callable[[dict[str, Any]], Mapping[str, Any]]
 
@@ -54,7 +56,7 @@ class LocalServer:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            self._pool.submit(self._serve, connection)
+            self._pool.submit(self._serve, connection).add_done_callback(_log_crash)
 
     def _serve(self, connection: socket.socket) -> None:
         with connection, suppress(OSError):
@@ -63,7 +65,17 @@ class LocalServer:
                 line = stream.readline(LONGEST + 1)
             if not line.endswith(b"\n"):
                 return
-            connection.sendall(json.dumps(answer(line, self._answers)).encode() + b"\n")
+            reply: Mapping[str, Any] = MISTAKE
+            try:
+                reply = answer(line, self._answers)
+            finally:  # a fault of ours is answered too, and goes on into the log
+                with suppress(OSError):
+                    connection.sendall(json.dumps(reply).encode() + b"\n")
+
+
+def _log_crash(served: Future[None]) -> None:
+    if (error := served.exception()) is not None:
+        log.say("".join(traceback.format_exception(error)).rstrip())
 
 
 def answer(line: bytes, answers: Mapping[str, Answer]) -> Mapping[str, Any]:

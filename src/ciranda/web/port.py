@@ -94,6 +94,11 @@ class Rooms:
 
     def __init__(self, threads: int = 8) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="room")
+        self.left = False  # the server goes away: what follows something ends
+
+    def leave(self) -> None:
+        """Let what would go on for long end now."""
+        self.left = True
 
     async def call(self, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         """Call a function of a room in one of the threads."""

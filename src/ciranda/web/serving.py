@@ -1,7 +1,7 @@
 """Serving: the application on a listener that is there already, and the `control` socket beside it."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import uvicorn
 
@@ -25,7 +25,7 @@ def serve(acts: Control, looked_at: site.Site, listener: socket.socket) -> None:
     try:
         looked_at.traffic.start()
         app = application.build(acts, rooms, port=port, lines=home.lines, windows=home.state / "windows", pages=pages)
-        server(app, leaving=pages.hub.leave).run(sockets=[listener])
+        server(app, rooms.leave, pages.hub.leave).run(sockets=[listener])
     finally:
         pages.hub.close()
         looked_at.traffic.stop()
@@ -36,17 +36,18 @@ def serve(acts: Control, looked_at: site.Site, listener: socket.socket) -> None:
 class Server(uvicorn.Server):
     """uvicorn that says when it begins to leave: streams that would never end can end then."""
 
-    def __init__(self, config: uvicorn.Config, leaving: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, leaving: Sequence[Callable[[], None]]) -> None:
         super().__init__(config)
         self._leaving = leaving
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._leaving()
+        for leave in self._leaving:
+            leave()
         await super().shutdown(sockets)
 
 
-def server(app: object, leaving: Callable[[], None] = lambda: None) -> uvicorn.Server:
-    """uvicorn as control runs it: no access log, no WebSockets, no header of its own."""
+def server(app: object, *leaving: Callable[[], None]) -> uvicorn.Server:
+    """uvicorn as control runs it: no access log, no WebSockets, no header of its own. `leaving` is called when it begins to stop."""
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]
         access_log=False,

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -133,6 +134,15 @@ def test_lines_are_followed_to_their_end(web: Served) -> None:
     lines.append({"text": "", "ends": True})
     reader.join(10)
     assert [line["text"] for line in rest] == ["two", ""]
+
+
+def test_who_follows_is_told_that_the_server_stops(tmp_path: Path) -> None:
+    with served(tmp_path / "home") as web:
+        Lines(web.home.lines / f"{CHANGE}.jsonl").append({"text": "one"})
+        stream = client.Client(f"http://127.0.0.1:{web.port}", "viewer").lines(CHANGE)
+        assert next(stream) == {"text": "one"}
+    with pytest.raises(errors.Unreachable, match="has stopped"):
+        next(stream)
 
 
 @pytest.mark.parametrize("name", ["nothing", "..%2f..%2ftoken", "00000000-0000-7000-8000-00000000dead"])

@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,8 @@ def push(request: dict[str, Any]) -> Mapping[str, Any]:
         raise errors.Refused("not you", where="here", hint="go")
     if request["user"] == "broken":
         raise OSError(errno.EIO, "Input/output error")
+    if request["user"] == "bug":
+        raise sqlite3.OperationalError("no such column: kind")
     return {"ok": True, "user": request["user"]}
 
 
@@ -51,6 +54,16 @@ def test_what_the_system_refuses_is_answered_not_hung_up(
     answer = sockets.ask(path, {"type": "push", "user": "broken"}, 5)
     assert answer == {"ok": False, "error": "the server could not do it: Input/output error"}
     assert "the request push failed" in capfd.readouterr().err
+
+
+def test_a_fault_of_ours_is_answered_and_its_traceback_is_in_the_log(
+    server: local.LocalServer, path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert sockets.ask(path, {"type": "push", "user": "bug"}, 5) == local.MISTAKE
+    server.close()  # when it has ended, what it had to say is said
+    said = capfd.readouterr().err
+    assert "Traceback" in said
+    assert said.endswith("sqlite3.OperationalError: no such column: kind\n")
 
 
 @pytest.mark.parametrize("sent", [b"garbage\n", b"[]\n", b'{"type": 7}\n', b"\xff\n"])

@@ -1,6 +1,7 @@
 """Will this flight leave New York more than fifteen minutes late?
 
-The flights of 2013 are cleaned, joined with the weather and with the planes, checked, and learnt from.
+The flights of 2013 are cleaned, joined with the weather and with the planes, checked, and learnt from. Every night the flights
+of the coming day are scored.
 """
 
 from pathlib import Path
@@ -14,6 +15,8 @@ from ciranda import check, dataset, live, log, model
 import features
 
 LATE = 15  # minutes
+DAY = pl.date("year", "month", "day")
+ID = pl.concat_str(DAY, "carrier", "flight", "origin", separator="-")
 
 
 def read(files: Path) -> pl.LazyFrame:
@@ -24,10 +27,9 @@ def read(files: Path) -> pl.LazyFrame:
 @dataset
 def flights(raw_flights: Path, raw_weather: Path, raw_planes: Path) -> pl.DataFrame:
     """One row a flight, with the weather of its hour where it left and the plane that flew it."""
-    day = pl.date("year", "month", "day")
     flown = read(raw_flights).select(
-        pl.concat_str(day, "carrier", "flight", "origin", separator="-").alias("id"),
-        day.alias("day"),
+        ID.alias("id"),
+        DAY.alias("day"),
         *("hour", "minute", "carrier", pl.col("flight").alias("number"), "origin", "dest", "distance", "tailnum"),
         *(pl.col("dep_delay").alias("delay"), (pl.col("dep_delay") > LATE).alias("late")),
         "time_hour",
@@ -105,6 +107,39 @@ def not_worse_than_production(
 ) -> float:
     """Scored on the same flights as the model that production runs now, not against a number of yesterday."""
     return auc(delay, flights) - (auc(now, flights) if now else 0.0)
+
+
+@dataset
+def scores(planned: Path, raw_weather: Path, delay: HistGradientBoostingClassifier) -> pl.DataFrame:
+    """How likely each flight of the newest planned day leaves late, the likeliest first; the weather stands for its forecast."""
+    plan = read(planned).select(
+        ID.alias("id"), DAY.alias("day"), "hour", "minute", "carrier", "origin", "dest", "distance", "time_hour"
+    )
+    forecast = read(raw_weather).select("origin", "time_hour", *features.WEATHER)
+    coming = (
+        plan.filter(pl.col("day") == pl.col("day").max())
+        .join(forecast, on=["origin", "time_hour"], how="left", validate="m:1", maintain_order="left")
+        .collect()
+    )
+    likely = probability(delay, features.add(coming)).round(4)
+    return (
+        coming.with_columns(late=likely)
+        .select("id", "day", "hour", "minute", "origin", "dest", "late")
+        .sort("late", "id", descending=[True, False])
+    )
+
+
+@check(scores)
+def scored_once(scores: pl.DataFrame) -> pl.DataFrame:
+    """Every flight of the day has one score."""
+    return scores.filter(pl.col("id").is_duplicated()).select("id", "late")
+
+
+@check(scores)
+def leaves_that_day(scores: pl.DataFrame) -> pl.DataFrame:
+    """A day has 24 hours of 60 minutes. The model would score any number without a word."""
+    within = pl.col("hour").is_between(0, 23) & pl.col("minute").is_between(0, 59)
+    return scores.filter(~within | within.is_null()).select("id", "hour", "minute", "late")
 
 
 def unseen(flights: pl.DataFrame) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from ciranda.demo.story import Edit, Story, replace
+from ciranda.demo.story import Edit, Night, Nightly, Story, Trail, incoming, leave, replace
 
 FILES = {
     "ciranda.toml": """\
@@ -13,9 +13,13 @@ pipeline = "pipeline.py"
 
 [sources]
 raw_readings = { files = "data/readings.csv" }
+raw_night = { files = "INCOMING/*.csv" }
 
 [checks]
 code = ["python -m unittest -q tests.test_level"]
+
+[jobs.nightly]
+run = ["alarms"]
 
 [services.levels]
 predict = "service:predict"
@@ -28,38 +32,51 @@ verify = ["python -m unittest -q tests.smoke_levels"]
 after = "test"
 """,
     "pipeline.py": '''\
-"""What is usual for a sensor."""
+"""What is usual for a sensor, and how far a night was from it."""
 
 import statistics
 from pathlib import Path
 
-from ciranda import check, dataset, live, model
+import polars as pl
+
+from ciranda import check, dataset, live, log, model
 
 
 @dataset
-def readings(raw_readings: Path) -> list:
+def readings(raw_readings: Path) -> pl.DataFrame:
     """One row a reading."""
-    lines = raw_readings.read_text().splitlines()[1:]
-    return [{"id": name, "value": float(value)} for name, value in (line.split(",") for line in lines)]
+    return pl.read_csv(raw_readings)
 
 
 @check(readings)
-def read_once(readings: list) -> list:
+def read_once(readings: pl.DataFrame) -> pl.DataFrame:
     """A reading is there once."""
-    names = [row["id"] for row in readings]
-    return [row for row in readings if names.count(row["id"]) > 1]
+    return readings.filter(pl.col("id").is_duplicated())
 
 
 @model
-def level(readings: list) -> dict:
+def level(readings: pl.DataFrame) -> dict:
     """The usual value."""
-    return {"level": statistics.mean(row["value"] for row in readings)}
+    log(rows=readings.height)
+    return {"level": statistics.mean(readings["value"])}
 
 
 @check(level, at_least=-100.0)
 def near_production(level: dict, now: dict = live("level")) -> float:
     """Not far from what production says now."""
     return -abs(level["level"] - now["level"]) if now else 0.0
+
+
+@dataset
+def alarms(raw_night: pl.DataFrame, level: dict) -> pl.DataFrame:
+    """How far each sensor of the newest night lies above what is usual."""
+    return raw_night.filter(pl.col("day") == pl.col("day").max()).with_columns(above=pl.col("value") - level["level"])
+
+
+@check(alarms)
+def possible(alarms: pl.DataFrame) -> pl.DataFrame:
+    """No sensor reads less than nothing."""
+    return alarms.filter(pl.col("value") < 0).select("id", "value")
 ''',
     "service.py": '''\
 """How far a value lies above what is usual."""
@@ -111,13 +128,21 @@ def write(folder: Path) -> None:
     """The files of the first commit."""
     for name, text in FILES.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
+        (folder / name).write_text(text.replace("INCOMING", str(incoming(folder))))
+    night(1).arrive(folder)
     save(folder, READINGS)
 
 
 def save(folder: Path, readings: list[str]) -> None:
     (folder / "data").mkdir(exist_ok=True)
     (folder / "data" / "readings.csv").write_text("id,value\n" + "".join(readings))
+
+
+def night(day: int, *, wrong: int = 0, reasons: tuple[str, ...] = ()) -> Night:
+    """Twenty sensors of a night, the first `wrong` of them below nothing."""
+    date, values = f"2013-07-{day:02d}", [-number if number <= wrong else number for number in range(1, 21)]
+    text = "id,day,value\n" + "".join(f"s{number:03d},{date},{value}.5\n" for number, value in enumerate(values))
+    return Night(leave(f"{date}.csv", text), f"the sensors of {date}", date, len(values), reasons)
 
 
 STORY = Story(
@@ -140,4 +165,13 @@ STORY = Story(
     better=Edit("Take the median", replace("pipeline.py", "statistics.mean(", "statistics.median(")),
     unchanged="readings",
     changed="level",
+    nightly=Nightly(
+        "nightly",
+        "alarms",
+        good=night(2),
+        bad=night(3, wrong=12, reasons=("possible", "12 of 20 rows")),
+        check="possible",
+        wrong=frozenset(f"s{number:03d}" for number in range(12)),
+    ),
+    trail=Trail(200, 200, "id = 's007'", "data/readings.csv", READINGS[7].rstrip("\n")),
 )

@@ -24,9 +24,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--break",
         dest="broken",
         type=int,
-        choices=range(1, 8),
+        choices=range(1, 10),
         metavar="ACT",
-        help="break one act (1-7) on purpose, to see that the judge sees it: the demo then ends with 1",
+        help="break one act (1-9) on purpose, to see that the judge sees it: the demo then ends with 1",
     )
     parser.add_argument(
         "--prepare", action="store_true", help="only fetch what it needs, so that it can be played offline afterwards"

@@ -1,96 +1,16 @@
-"""The seven acts. Each does something as a person would, watches from outside, and returns what it found."""
+"""The nine acts. Each does something as a person would, watches from outside, and returns what it found."""
 
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
-from ciranda.demo import judge, processes
-from ciranda.demo.judge import Answer, Finding, Said
-from ciranda.demo.screen import Screen
-from ciranda.demo.stage import Stage
-from ciranda.demo.story import Edit, Story, harmless
-from ciranda.demo.traffic import Client, Traffic
-
-PUSH = 150.0  # seconds for a push with its gate
-LIVE = 60.0  # seconds from an accepted push to the first answer of the new release
-BACK = 20.0  # seconds for what was killed or rolled back to answer again
-AFTER = 1.0  # seconds of traffic to look at once an act is over
-RATE = 150.0  # requests a second: steady, and a machine of two cores has room for the rest
-CLIENTS = 8
+from ciranda.demo import judge, nights, page, processes, trail
+from ciranda.demo.judge import Finding, Said
+from ciranda.demo.scene import BACK, LIVE, Act, Play, Played
+from ciranda.demo.story import Edit, Story
 
 
-@dataclass(slots=True)
-class Play:
-    """What the acts share: stage, screen, traffic, and what has been seen from outside so far."""
-
-    stage: Stage
-    screen: Screen
-    story: Story
-    traffic: Traffic
-    broken: int | None = None  # the act that is broken on purpose
-    main: str = ""  # where main was last seen
-    live: str = ""  # the release that production answers with
-    releases: list[str] = field(default_factory=list)  # in the order in which they first answered
-    answers: list[bytes] = field(default_factory=list)  # to the probe, of each of these releases
-    held: bool = False  # whether production was rolled back, which holds it
-
-    @property
-    def address(self) -> str:
-        return address(self.stage, self.story)
-
-    def breaks(self, act: int) -> bool:
-        return self.broken == act
-
-    def push(self) -> Said:
-        """`git push ciranda main`, its lines shown as they come."""
-        self.screen.command("git push ciranda main")
-        return self.stage.git("push", "ciranda", "main", timeout=PUSH, show=self.screen.line)
-
-    def commit(self, edit: Edit, *, act: int) -> str:
-        """Make the edit, or a harmless one where the act is broken on purpose, and commit it."""
-        (harmless if self.breaks(act) else edit.apply)(self.stage.tree)
-        if edit.shown:
-            self.screen.say(edit.shown)
-        self.screen.command(f'git commit -am "{edit.subject}"')
-        return self.stage.commit(edit.subject)
-
-    def probe(self) -> Answer:
-        """The one request whose answer tells the models apart, on a connection of its own."""
-        return ask(self.address, self.story.probe)
-
-    def watched(self, mark: int) -> list[Answer]:
-        """The traffic since a mark and a little longer, so that what an act broke late is seen too."""
-        over = time.monotonic() + AFTER
-        self.traffic.wait(lambda answer: answer.began > over, after=mark, timeout=BACK)
-        return self.traffic.since(mark)
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """One act: its number, its title, and what plays it."""
-
-    number: int
-    title: str
-    play: Callable[[Play], tuple[list[Finding], dict[str, Any]]]
-
-
-def address(stage: Stage, story: Story) -> str:
-    """Where the gateway answers for production's service."""
-    return f"{stage.gateway}/{story.project}/prod/{story.service}/"
-
-
-def ask(where: str, body: bytes) -> Answer:
-    """One request on a connection of its own."""
-    client = Client(where)
-    try:
-        return client.ask(body)
-    finally:
-        client.close()
-
-
-def goes_live(play: Play) -> tuple[list[Finding], dict[str, Any]]:
+def goes_live(play: Play) -> Played:
     if play.breaks(1):
         play.story.failing.apply(play.stage.tree)
     head = play.stage.commit("The flights of 2013" if play.story.project == "flights" else "The first commit")
@@ -125,10 +45,10 @@ def goes_live(play: Play) -> tuple[list[Finding], dict[str, Any]]:
     }
 
 
-def refuses(act: int, choose: Callable[[Story], Edit]) -> Callable[[Play], tuple[list[Finding], dict[str, Any]]]:
+def refuses(act: int, choose: Callable[[Story], Edit]) -> Callable[[Play], Played]:
     """An act in which a commit has to be refused, while what is live goes on."""
 
-    def play_it(play: Play) -> tuple[list[Finding], dict[str, Any]]:
+    def play_it(play: Play) -> Played:
         mark, edit = play.traffic.mark, choose(play.story)
         play.commit(edit, act=act)
         push = play.push()
@@ -144,7 +64,7 @@ def refuses(act: int, choose: Callable[[Story], Edit]) -> Callable[[Play], tuple
     return play_it
 
 
-def takes_over(play: Play) -> tuple[list[Finding], dict[str, Any]]:
+def takes_over(play: Play) -> Played:
     mark, old = play.traffic.mark, play.live
     head = play.commit(play.story.better, act=4)
     push = play.push()
@@ -178,9 +98,9 @@ def computed_again(push: Said, story: Story) -> Finding:
     return Finding(right, f"only what changed was computed: {story.unchanged} from the store, {story.changed} anew")
 
 
-def rolls_back(play: Play) -> tuple[list[Finding], dict[str, Any]]:
+def rolls_back(play: Play) -> Played:
     mark, old, new = play.traffic.mark, play.releases[0], play.releases[-1]
-    environment = "test" if play.breaks(5) else "prod"
+    environment = "test" if play.breaks(7) else "prod"
     play.screen.command(f"ciranda rollback {environment}")
     began = time.monotonic()
     said = play.stage.ciranda("rollback", environment, timeout=BACK, show=play.screen.line)
@@ -205,7 +125,7 @@ def rolls_back(play: Play) -> tuple[list[Finding], dict[str, Any]]:
     return findings, {"first_answer_seconds": round(took, 3), "release": old} | judge.pace(answers)
 
 
-def survives(play: Play) -> tuple[list[Finding], dict[str, Any]]:
+def survives(play: Play) -> Played:
     control, figures = control_dies(play)
     if not all(finding.ok for finding in control):
         return control, figures
@@ -213,7 +133,7 @@ def survives(play: Play) -> tuple[list[Finding], dict[str, Any]]:
     return [*control, *gateway], figures | more
 
 
-def control_dies(play: Play) -> tuple[list[Finding], dict[str, Any]]:
+def control_dies(play: Play) -> Played:
     mark, pid = play.traffic.mark, play.stage.process("control")
     if pid is None:
         return [Finding(False, "no control process was found")], {}
@@ -236,11 +156,11 @@ def control_dies(play: Play) -> tuple[list[Finding], dict[str, Any]]:
     ], {"control_back_seconds": round(back, 2), "control": judge.pace(answers)}
 
 
-def gateway_dies(play: Play) -> tuple[list[Finding], dict[str, Any]]:
+def gateway_dies(play: Play) -> Played:
     mark, pid = play.traffic.mark, play.stage.process("gateway")
     if pid is None:
         return [Finding(False, "no gateway process was found")], {}
-    if play.breaks(6):
+    if play.breaks(8):
         play.stage.abandon()
     play.screen.command(f"kill -9 {pid}     # gateway")
     gone = processes.kill(pid)
@@ -254,23 +174,22 @@ def gateway_dies(play: Play) -> tuple[list[Finding], dict[str, Any]]:
     ], {"gateway_back_seconds": round(back, 2), "gateway": judge.pace(answers)}
 
 
-def tells(play: Play) -> tuple[list[Finding], dict[str, Any]]:
+def tells(play: Play) -> Played:
     mark = play.traffic.mark
     play.screen.command("ciranda status")
-    home = play.stage.folder / "nowhere" if play.breaks(7) else None
+    home = play.stage.folder / "nowhere" if play.breaks(9) else None
     said = play.stage.ciranda("status", timeout=BACK, show=play.screen.line, home=home)
+    play.screen.command("ciranda open --print")
+    opened = play.stage.ciranda("open", "--print", timeout=BACK, show=play.screen.line, home=home)
+    written = page.read(opened.text.strip()) if opened.code == 0 else ""
     wanted = [play.story.project, "test", "prod", play.story.service, play.live, play.main[:7], *["held"] * play.held]
-    missing = [word for word in wanted if word not in said.text]
     answers = play.watched(mark)
     live = {answer.release for answer in answers if not answer.failed}
     return [
         Finding(said.code == 0, f"ciranda status ended with {said.code}"),
-        Finding(
-            not missing and live == {play.live},
-            f"it tells {', '.join(wanted)}; {play.live} is what answers"
-            if not missing
-            else f"it does not tell: {', '.join(missing)}",
-        ),
+        judge.tells("it", said.text, wanted),
+        judge.tells("the page, opened by that link,", written, wanted),
+        Finding(live == {play.live}, f"{play.live} is what answers"),
         judge.steady(answers),
     ], judge.pace(answers)
 
@@ -280,7 +199,9 @@ ACTS = (
     Act(2, "A push with a failing unit test is refused", refuses(2, lambda story: story.failing)),
     Act(3, "A push whose data breaks its contract is refused", refuses(3, lambda story: story.spoilt)),
     Act(4, "A better model takes over under traffic", takes_over),
-    Act(5, "One command, and the old release is back", rolls_back),
-    Act(6, "kill -9: control, then the gateway", survives),
-    Act(7, "One screen that tells the state of the loop", tells),
+    Act(5, "A nightly table reaches production; a wrong one does not", nights.keeps_yesterday),
+    Act(6, "One live prediction, followed back to its rows and commit", trail.follows_back),
+    Act(7, "One command, and the old release is back", rolls_back),
+    Act(8, "kill -9: control, then the gateway", survives),
+    Act(9, "One screen that tells the state of the loop, and a page", tells),
 )

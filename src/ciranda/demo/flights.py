@@ -9,7 +9,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from ciranda.demo.story import Edit, Story, replace
+from ciranda.demo import planned
+from ciranda.demo.story import Edit, Story, incoming, replace
 from ciranda.kernel import errors
 
 SAMPLE = 499  # every so many flights one is asked about: 675 of them, from the whole year
@@ -44,6 +45,8 @@ def story(data: Path) -> Story:
             (folder / "data" / "flights" / f"2013-{month}.csv").write_text(header + "".join(rows), encoding="utf-8")
         for name in ("weather.csv", "planes.csv"):
             shutil.copyfile(data / name, folder / "data" / name)
+        replace("ciranda.toml", '"data/planned/*.csv"', json.dumps(f"{incoming(folder)}/*.csv"))(folder)
+        planned.first(header, months["07"])(folder)
 
     def twice(folder: Path) -> None:
         path = folder / "data" / "flights" / "2013-01.csv"
@@ -75,6 +78,8 @@ def story(data: Path) -> Story:
         ),
         unchanged="flights",
         changed="delay",
+        nightly=planned.nightly(header, months["07"]),
+        trail=planned.trail(header, months),
     )
 
 

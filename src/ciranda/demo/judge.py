@@ -1,9 +1,17 @@
 """What was observed from outside, and whether an act's outcome follows from it: pure, so that each judgement is tested alone."""
 
+import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from ciranda.demo.story import Night
+
+KEPT = 10  # rows of evidence, at most
+SHORT = 9  # characters of a digest
+CUT = 40  # of a line of a file
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +134,104 @@ def told_apart(old: bytes, new: bytes) -> Finding:
 def told_alike(first: bytes, back: bytes) -> Finding:
     """The same question is answered as it was before: the old model is really back."""
     return Finding(bool(back) and first == back, f"the same question: {shown(first)} at first, {shown(back)} again")
+
+
+def became(job: Said, rows: Sequence[Row] | None, table: str, night: Night) -> list[Finding]:
+    """The job ended well, and production's table is the one of that night."""
+    right = rows is not None and len(rows) == night.rows and days(rows) == night.day
+    return [
+        Finding(job.code == 0, f"ciranda job run ended with {job.code}"),
+        Finding(right, f"production's {table}: {len(rows or ()):,} rows of {days(rows or ())}"),
+    ]
+
+
+def days(rows: Sequence[Row]) -> str:
+    """The days that a table is of, for people."""
+    return ", ".join(sorted({str(row.get("day")) for row in rows})) or "no day"
+
+
+def failed_night(job: Said, night: Night) -> list[Finding]:
+    """The job failed, and said why."""
+    missing = [reason for reason in night.reasons if reason not in job.text]
+    text = f"the job says why: {', '.join(night.reasons)}"
+    return [
+        Finding(job.code == 1, f"ciranda job run ended with {job.code}"),
+        Finding(not missing, f"the job does not say: {', '.join(missing)}" if missing else text),
+    ]
+
+
+def rows_shown(found: Mapping[str, Any], wrong: Collection[str]) -> Finding:
+    """All wrong rows are counted, at most ten are kept, and each of these is one of them."""
+    rows, columns = found.get("rows", []), found.get("columns", [])
+    ids = [row[columns.index("id")] for row in rows] if "id" in columns else []
+    right = found.get("count") == len(wrong) and 0 < len(rows) == len(ids) <= KEPT and set(ids) <= set(wrong)
+    text = f"{found.get('count') or 0:,} rows are wrong, {len(rows)} of them are kept and shown"
+    return Finding(right, text if right else f"{text}: not those that are wrong in the file")
+
+
+def stayed(before: Sequence[Row] | None, after: Sequence[Row] | None, table: str, night: Night) -> Finding:
+    """Production's table is, row by row, what it was."""
+    same = bool(before) and before == after
+    text = f"production stays on the {table} of {night.day}: the same {len(after or ()):,} rows"
+    return Finding(same, text if same else f"production's {table} changed: {len(after or ()):,} rows now")
+
+
+def answered(told: Mapping[str, Any], answer: Answer, main: str, author: str) -> Finding:
+    """What is told of a request is what its answer, `git ls-remote` and `git log` said."""
+    release, commit, who = told.get("release"), told.get("commit") or "", told.get("author")
+    right = release == answer.release and bool(commit) and commit == main and who == author
+    text = f"{release or 'no release'} of {commit[:7] or 'no commit'} by {who or 'nobody'}"
+    said = "as X-Ciranda-Release, git ls-remote and git log say"
+    return Finding(right, f"{text}: {said if right else f'not {said}'}")
+
+
+def learnt(told: Mapping[str, Any], model: str, rows: int) -> Finding:
+    """The model that answered learnt from as many rows as the files have for it."""
+    node = asset(told, model)
+    found = node.get("figures", {}).get("rows")
+    text = f"its {model} {node.get('digest', '-')[:SHORT]} learnt from {found or 0:,} rows"
+    return Finding(found == rows, text if found == rows else f"{text}, the files have {rows:,}")
+
+
+def made_of(told: Mapping[str, Any], table: str, rows: int) -> Finding:
+    """The table that it learnt from has as many rows as the files."""
+    node = asset(told, table)
+    found = node.get("rows")
+    text = f"of {table} {node.get('digest', '-')[:SHORT]}: {found or 0:,} rows, counted in the files too"
+    return Finding(found == rows, text if found == rows else f"{table} has {found or 0:,} rows, the files {rows:,}")
+
+
+def came_from(told: Mapping[str, Any], file: str, kept: str, line: str) -> Finding:
+    """One row of the table leads to one row of one file, and the commit has that line there."""
+    places = [
+        (source["file"], number)
+        for source in told.get("sources", [])
+        if source["file"] == file
+        for number in source.get("numbers", [])
+    ]
+    lines = kept.splitlines()
+    there = [lines[number] for _, number in places if number < len(lines)]  # row 1 is the line after the header
+    right = told.get("count") == 1 and there == [line]
+    if not right:
+        return Finding(
+            False, f"the row was not found in {file}: {told.get('count', 0)} rows, {len(places)} in the file"
+        )
+    return Finding(True, f"one row of it is row {places[0][1]:,} of {file}, as git show has it: {line[:CUT]}…")
+
+
+def asset(told: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """An asset among all that a request was answered with; empty where it is not told."""
+    nodes = (node for above in told.get("assets", {}).values() for node in above)
+    return next((node for node in nodes if node.get("asset") == name), {})
+
+
+def tells(what: str, text: str, wanted: Sequence[str]) -> Finding:
+    """Every word that is wanted is told, each as a whole word."""
+    words = set(re.findall(r"[\w-]+", text))
+    missing = [word for word in wanted if word not in words]
+    return Finding(
+        not missing, f"{what} does not tell: {', '.join(missing)}" if missing else f"{what} tells {', '.join(wanted)}"
+    )
 
 
 def first_of(answers: Sequence[Answer], release: str) -> Answer | None:

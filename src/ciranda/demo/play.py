@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ciranda.demo import acts
+from ciranda.demo import acts, scene
 from ciranda.demo.judge import Outcome
 from ciranda.demo.screen import Screen
 from ciranda.demo.stage import Stage
@@ -21,7 +21,7 @@ def play(
     home: Path | None = None,
     keep: bool = False,
     broken: int | None = None,
-    script: Sequence[acts.Act] = acts.ACTS,
+    script: Sequence[scene.Act] = acts.ACTS,
 ) -> dict[str, Any]:
     """Play all acts, stopping after one whose outcome was not observed; returns the summary (`observed`: all of them were).
 
@@ -32,9 +32,9 @@ def play(
     screen.say(f"Ciranda plays the whole loop on {story.introduction}")
     with stage_of(story, home, keep=keep) as stage, traffic_of(stage, story) as traffic:
         set_up(stage, story, screen)
-        scene = acts.Play(stage, screen, story, traffic, broken)
+        playing = scene.Play(stage, screen, story, traffic, broken)
         for act in script:
-            outcomes.append(performed(act, scene))
+            outcomes.append(performed(act, playing))
             if not outcomes[-1].observed:
                 break
         traffic.stop()
@@ -58,7 +58,7 @@ def stage_of(story: Story, home: Path | None, *, keep: bool) -> Iterator[Stage]:
 
 @contextmanager
 def traffic_of(stage: Stage, story: Story) -> Iterator[Traffic]:
-    traffic = Traffic(acts.address(stage, story), story.bodies, rate=acts.RATE, clients=acts.CLIENTS)
+    traffic = Traffic(scene.address(stage, story), story.bodies, rate=scene.RATE, clients=scene.CLIENTS)
     try:
         yield traffic
     finally:
@@ -75,17 +75,17 @@ def set_up(stage: Stage, story: Story, screen: Screen) -> None:
     screen.command(f"git remote add ciranda http://127.0.0.1:{stage.port}/git/{story.project}.git")
 
 
-def performed(act: acts.Act, scene: acts.Play) -> Outcome:
+def performed(act: scene.Act, on: scene.Play) -> Outcome:
     """Play one act, show what was found, and say what it came to."""
-    scene.screen.title(act.number, act.title)
+    on.screen.title(act.number, act.title)
     began = time.monotonic()
-    findings, figures = act.play(scene)
+    findings, figures = act.play(on)
     for finding in findings:
-        scene.screen.finding(finding)
+        on.screen.finding(finding)
     return Outcome(act.number, act.title, time.monotonic() - began, tuple(findings), figures)
 
 
-def summary(outcomes: list[Outcome], seconds: float, story: Story, script: Sequence[acts.Act]) -> dict[str, Any]:
+def summary(outcomes: list[Outcome], seconds: float, story: Story, script: Sequence[scene.Act]) -> dict[str, Any]:
     """The JSON that `--json` prints; acts after one that was not observed were not played."""
     played = {outcome.act: outcome for outcome in outcomes}
     rows = [row(act, played.get(act.number)) for act in script]
@@ -97,7 +97,7 @@ def summary(outcomes: list[Outcome], seconds: float, story: Story, script: Seque
     }
 
 
-def row(act: acts.Act, outcome: Outcome | None) -> dict[str, Any]:
+def row(act: scene.Act, outcome: Outcome | None) -> dict[str, Any]:
     """One act in the summary."""
     if outcome is None:
         return {

@@ -1,6 +1,7 @@
 """The stage: a temporary home and repository, a server on free ports of 127.0.0.1, driven as a person drives them: by command."""
 
 import contextlib
+import json
 import os
 import shlex
 import shutil
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from ciranda.demo import processes
 from ciranda.demo.judge import Said
@@ -80,6 +82,15 @@ class Stage:
     ) -> Said:
         """The command line of the Ciranda that plays."""
         return self.run(*ciranda(*arguments), timeout=timeout, show=show, home=home)
+
+    def told(self, *arguments: str, timeout: float = 60.0) -> dict[str, Any]:
+        """What a command tells as JSON; empty where it ends otherwise than with 0 or tells nothing."""
+        said = self.ciranda(*arguments, "--json", timeout=timeout)
+        try:
+            found = json.loads(said.text) if said.code == 0 else {}
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
 
     def git(self, *arguments: str, timeout: float = 60.0, show: Callable[[str], None] | None = None) -> Said:
         """An ordinary Git client."""

@@ -16,6 +16,40 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
+class Night:
+    """What somebody else leaves for a nightly job, and what has to come of it."""
+
+    arrive: Callable[[Path], None]  # given the working tree; it is left outside of that
+    shown: str
+    day: str  # of every row of the table that it makes
+    rows: int
+    reasons: tuple[str, ...] = ()  # what the job's failure must say
+
+
+@dataclass(frozen=True, slots=True)
+class Nightly:
+    """A job, the table that it makes, and two nights of it."""
+
+    job: str
+    table: str
+    good: Night
+    bad: Night
+    check: str  # what the bad one fails
+    wrong: frozenset[str]  # the ids of its wrong rows
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """What is true of the data, counted in the files themselves: where a prediction that is followed back must lead."""
+
+    learnt: int  # rows that the model learns from
+    rows: int  # of the table that it takes them from
+    where: str  # SQL that one row of that table answers to
+    file: str  # of the repository, which has that row
+    line: str  # as it is written there
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
     """A project to play with. `probe` is one request whose answer tells the first model from the better one."""
 
@@ -28,8 +62,28 @@ class Story:
     failing: Edit  # a unit test fails
     spoilt: Edit  # the data breaks its contract
     better: Edit  # a better model
-    unchanged: str  # the asset that the better model does not make anew
-    changed: str  # the asset that it does
+    unchanged: str  # the table that the better model does not make anew
+    changed: str  # the model
+    nightly: Nightly
+    trail: Trail
+
+
+def incoming(tree: Path) -> Path:
+    """The folder beside the repository where somebody else leaves files."""
+    return tree.parent / "incoming"
+
+
+def leave(name: str, text: str) -> Callable[[Path], None]:
+    """A file that is there at once, as a careful sender leaves it."""
+
+    def arrive(tree: Path) -> None:
+        folder = incoming(tree)
+        folder.mkdir(exist_ok=True)
+        coming = folder / f".{name}"
+        coming.write_text(text, encoding="utf-8")
+        coming.rename(folder / name)
+
+    return arrive
 
 
 def replace(file: str, old: str, new: str) -> Callable[[Path], None]:

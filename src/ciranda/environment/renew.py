@@ -59,7 +59,7 @@ def numbered(tx: Transaction, now: Revision, name: str) -> dict[str, Any]:
     """The row of a revision (`prod#17`) that one may go back to. Raises errors.NotFound, errors.Invalid, errors.Refused."""
     place, _, number = name.partition("#")
     hint = f"what ran there: ciranda status -e {now.environment}"
-    if place != now.environment or not number.isascii() or not number.isdigit():
+    if place != now.environment or not (number.isascii() and number.isdigit()) or len(number) > 18:
         raise errors.Invalid(f"{name} is no revision of {now.environment}", hint=f"write it like {now.name}; {hint}")
     row = tx.one(sql.revision_by_number, project=now.project, environment=place, number=int(number))
     if row is None:

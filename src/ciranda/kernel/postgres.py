@@ -305,6 +305,8 @@ def _execute(connection: Any, statement: str, parameters: Row, where: str) -> An
 
     try:
         return connection.execute(translate(statement), parameters)
+    except (psycopg.DataError, UnicodeEncodeError) as error:
+        raise statements.unfit(parameters, error) from error
     except psycopg.errors.DiskFull as error:
         raise errors.StorageFull(
             "there is no room left on the disk of the ledger's server",

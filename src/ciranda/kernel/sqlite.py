@@ -15,7 +15,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ciranda.kernel import errors, files
+from ciranda.kernel import errors, files, statements
 from ciranda.kernel.group import Writer
 
 T = TypeVar("T")
@@ -258,6 +258,8 @@ def _may_have_holes(mapped: Path) -> bool:
 def _execute(connection: sqlite3.Connection, statement: str, parameters: Row, folder: Path) -> sqlite3.Cursor:
     try:
         return connection.execute(statement, parameters)
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise statements.unfit(parameters, error) from error
     except sqlite3.OperationalError as error:
         raise _meaning(error, folder) from error
     except sqlite3.DatabaseError as error:

@@ -2,8 +2,9 @@
 
 import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from ciranda.kernel import errors
 
@@ -94,3 +95,13 @@ def _token(text: str, at: int) -> tuple[str, int]:
     if character.isspace():
         return "space", at + 1
     return character, at + 1
+
+
+def unfit(parameters: Mapping[str, Any], error: Exception) -> errors.Invalid:
+    """What to tell where a parameter is none that a row could hold: a number of more than 64 bits, text that is no text. Pure."""
+    for value in parameters.values():
+        if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+            return errors.Invalid(f"the number {str(value)[:30]} is too large")
+        if isinstance(value, str) and any(one == "\0" or "\ud800" <= one <= "\udfff" for one in value):
+            return errors.Invalid(f"{value[:60]!a} is not text")
+    return errors.Invalid(f"the ledger cannot hold this: {error}")

@@ -22,7 +22,7 @@ def named(project: str, given: str) -> str:
 def parse(name: str) -> tuple[str, int]:
     """The project and the number that `change/flights/7` names. Raises errors.Usage."""
     project, _, number = name.removeprefix(CHANGE).rpartition("/")
-    if not project or not number.isdecimal():
+    if not project or not number.isdecimal() or len(number) > 18:
         raise errors.Usage(f'"{name}" names no change', hint="ciranda approve change/N, in its project")
     return project, int(number)
 

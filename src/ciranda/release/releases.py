@@ -83,7 +83,7 @@ def get(database: Database | Transaction, project: str, name: str | int) -> Rele
     row: dict[str, Any] | None = None
     text = str(name)
     number = text.removeprefix("r")
-    if number.isdecimal():
+    if number.isdecimal() and len(number) <= 18:  # what a row can hold
         row = database.one(sql.release_by_number, project=project, number=int(number))
     elif text.startswith("b3:"):
         rows = database.query(sql.release_by_prefix, project=project, prefix=f"{text}%") if text[3:].isalnum() else []

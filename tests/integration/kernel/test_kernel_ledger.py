@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ciranda.kernel import errors
 from ciranda.kernel.database import Database, Transaction, Waiter
 from support.kernel import Ledger
 
@@ -52,6 +53,20 @@ def test_what_is_written_is_read_by_others(things: Database, ledger: Ledger) -> 
     assert things.write(add(1, "é\n'\"%s :x")) == 1
     assert ledger.open().query("SELECT id, name, size FROM thing") == [{"id": 1, "name": "é\n'\"%s :x", "size": None}]
     assert things.one("SELECT id FROM thing WHERE id = :id", id=2) is None
+
+
+@pytest.mark.parametrize(("column", "value"), [("id", 1 << 64), ("name", "\udcff"), ("id", -(10**30))])
+def test_what_no_row_could_hold_is_told_and_fails_its_caller_alone(
+    things: Database, column: str, value: object
+) -> None:
+    columns = {"id": 7, "name": None} | {column: value}
+    with pytest.raises(errors.Invalid):
+        things.write(lambda tx: tx.execute("INSERT INTO thing (id, name) VALUES (:id, :name)", **columns))
+    try:
+        assert things.query(f"SELECT id FROM thing WHERE {column} = :value", value=value) == []
+    except errors.Invalid as error:
+        assert "too large" in error.message or "not text" in error.message
+    assert things.write(add(1)) == 1
 
 
 def test_a_transaction_reads_its_own_writes_and_counts_rows(things: Database) -> None:

@@ -115,7 +115,7 @@ def live(ground: Ground, project: str, named: str) -> revisions.Revision:
     environment, numbered, number = named.partition("#")
     revisions.environment(ground.database, project, environment)
     if numbered:
-        if not number.isdecimal():
+        if not number.isdecimal() or len(number) > 18:
             raise errors.NotFound(f"there is no revision {named}", hint=f"what there is: ciranda show {environment}")
         return revisions.get(ground.database, project, environment, int(number))
     found = revisions.live(ground.database, project, environment)

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from ciranda.demo.story import Night, Nightly, Trail, leave
+from ciranda.kernel import errors
 
 COLUMNS = ("year", "month", "day", "hour", "minute", "carrier", "flight", "origin", "dest", "distance", "time_hour")
 BEFORE, GOOD, BAD = 21, 22, 23  # of July
@@ -47,30 +48,35 @@ def nightly(header: str, july: Sequence[str]) -> Nightly:
 
 
 def trail(header: str, months: dict[str, list[str]]) -> Trail:
-    """What the files say of the whole year, and one flight of the good night's day that no other is like."""
+    """What the files say of the whole year, and one flight of the good night's day that no other is like. Raises errors.NotFound."""
     places = {column: place for place, column in enumerate(header.strip().split(","))}
     named = [places[column] for column in NAMED]
     delayed = places[LATE]
     seen: Counter[tuple[str, ...]] = Counter()
     learnt = rows = 0
-    held_out = {
-        (month, day): date(2013, month, day).timetuple().tm_yday % EVERY == 0
-        for month in range(1, 13)
-        for day in range(1, 1 + (date(2013 + month // 12, month % 12 + 1, 1) - date(2013, month, 1)).days)
-    }
+    held_out: dict[tuple[str, str], bool] = {}
     for lines in months.values():
         for line in lines:
             fields = line.rstrip("\n").split(",")
             rows += 1
-            learnt += not held_out[int(fields[1]), int(fields[2])] and fields[delayed] != "NA"
+            day = fields[1], fields[2]
+            if day not in held_out:
+                held_out[day] = date(int(fields[0]), int(fields[1]), int(fields[2])).timetuple().tm_yday % EVERY == 0
+            learnt += not held_out[day] and fields[delayed] != "NA"
             seen[tuple(fields[place] for place in named)] += 1
-    line, values = next(
-        (line, values)
-        for line in months["07"]
-        if int(line.split(",", 3)[2]) == GOOD
-        and "NA" not in (values := tuple(line.rstrip("\n").split(",")[place] for place in named))
-        and seen[values] == 1
+    found = next(
+        (
+            (line, values)
+            for line in months["07"]
+            if int(line.split(",", 3)[2]) == GOOD
+            and "NA" not in (values := tuple(line.rstrip("\n").split(",")[place] for place in named))
+            and seen[values] == 1
+        ),
+        None,
     )
+    if found is None:
+        raise errors.NotFound(f"no flight of 2013-07-{GOOD} has a {', '.join(NAMED)} of its own")
+    line, values = found
     told = (
         f"{column} = '{value}'" if column in TEXT else f"{column} = {value}"
         for column, value in zip(NAMED, values, strict=True)

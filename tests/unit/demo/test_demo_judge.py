@@ -1,5 +1,9 @@
+from pathlib import Path
+from typing import Any
+
 from ciranda.demo import judge
 from ciranda.demo.judge import Answer, Finding, Outcome, Said
+from ciranda.demo.story import Night
 
 
 def answer(began: float, release: str = "r1", *, status: int = 200, problem: str = "", took: float = 0.01) -> Answer:
@@ -87,3 +91,89 @@ def test_pace_is_in_requests_a_second_and_milliseconds() -> None:
     assert figures["p50_ms"] == 10.0
     assert 10 < figures["per_second"] < 11
     assert judge.pace([]) == {"requests": 0, "failed": 0}
+
+
+NIGHT = Night(lambda tree: Path(tree).touch(), "a plan", "2013-07-22", 2, ("leaves_that_day", "1 of 2 rows"))
+ROWS = [{"id": "a", "day": "2013-07-22"}, {"id": "b", "day": "2013-07-22"}]
+
+
+def test_a_good_night_is_in_production_when_its_rows_are() -> None:
+    assert holds(judge.became(Said(0, "", 1), ROWS, "scores", NIGHT))
+    assert not holds(judge.became(Said(1, "", 1), ROWS, "scores", NIGHT))
+    assert not holds(judge.became(Said(0, "", 1), None, "scores", NIGHT))
+    assert not holds(judge.became(Said(0, "", 1), ROWS[:1], "scores", NIGHT))
+    yesterday = [row | {"day": "2013-07-21"} for row in ROWS]
+    assert not holds(judge.became(Said(0, "", 1), yesterday, "scores", NIGHT))
+
+
+def test_a_bad_night_fails_with_its_reasons() -> None:
+    said = "scores  ✗ leaves_that_day: 1 of 2 rows"
+    assert holds(judge.failed_night(Said(1, said, 1), NIGHT))
+    assert not holds(judge.failed_night(Said(0, said, 1), NIGHT))
+    assert not holds(judge.failed_night(Said(1, "scores  ✗ leaves_that_day", 1), NIGHT))
+
+
+def test_the_rows_shown_are_wrong_ones_at_most_ten_and_all_are_counted() -> None:
+    wrong = [f"f{number}" for number in range(12)]
+
+    def found(ids: list[str], count: int = 12) -> dict[str, Any]:
+        return {"count": count, "columns": ["hour", "id"], "rows": [[1945, each] for each in ids]}
+
+    assert judge.rows_shown(found(wrong[:10]), wrong).ok
+    assert not judge.rows_shown(found(wrong[:11]), wrong).ok
+    assert not judge.rows_shown(found([]), wrong).ok
+    assert not judge.rows_shown(found(wrong[:10], count=11), wrong).ok
+    assert not judge.rows_shown(found(["right"]), wrong).ok
+    assert not judge.rows_shown({}, wrong).ok
+
+
+def test_production_stays_when_every_row_is_what_it_was() -> None:
+    assert judge.stayed(ROWS, [dict(row) for row in ROWS], "scores", NIGHT).ok
+    assert not judge.stayed(ROWS, ROWS[:1], "scores", NIGHT).ok
+    assert not judge.stayed(ROWS, None, "scores", NIGHT).ok
+    assert not judge.stayed(None, None, "scores", NIGHT).ok
+
+
+TOLD: dict[str, Any] = {
+    "release": "r1",
+    "commit": "abc",
+    "author": "Ada",
+    "assets": {
+        "delay": [
+            {"asset": "delay", "digest": "b3:1", "figures": {"rows": 7}},
+            {"asset": "flights", "digest": "b3:2", "rows": 9},
+        ]
+    },
+}
+
+
+def test_a_request_is_told_when_answer_branch_and_author_agree() -> None:
+    assert judge.answered(TOLD, answer(0), "abc", "Ada").ok
+    assert not judge.answered(TOLD, answer(0, "r2"), "abc", "Ada").ok
+    assert not judge.answered(TOLD, answer(0), "abd", "Ada").ok
+    assert not judge.answered(TOLD, answer(0), "abc", "Eve").ok
+    assert not judge.answered({}, answer(0), "", "").ok
+
+
+def test_model_and_table_are_those_that_the_files_make() -> None:
+    assert judge.learnt(TOLD, "delay", 7).ok
+    assert not judge.learnt(TOLD, "delay", 8).ok
+    assert not judge.learnt({}, "delay", 7).ok
+    assert judge.made_of(TOLD, "flights", 9).ok
+    assert not judge.made_of(TOLD, "flights", 10).ok
+
+
+def test_a_row_comes_from_the_line_that_git_has_there() -> None:
+    told = {"count": 1, "sources": [{"file": "a.csv", "numbers": [2]}, {"file": "b.csv", "told": "no table"}]}
+    kept = "id\none\ntwo\n"
+    assert judge.came_from(told, "a.csv", kept, "two").ok
+    assert not judge.came_from(told, "a.csv", kept, "one").ok
+    assert not judge.came_from(told, "b.csv", kept, "two").ok
+    assert not judge.came_from(told | {"count": 2}, "a.csv", kept, "two").ok
+    assert not judge.came_from(told, "a.csv", "", "two").ok
+    assert not judge.came_from({}, "a.csv", kept, "two").ok
+
+
+def test_words_are_told_as_whole_ones() -> None:
+    assert judge.tells("it", "prod  r1 #3, held", ["prod", "r1", "held"]).ok
+    assert not judge.tells("it", "prod  r10", ["r1"]).ok

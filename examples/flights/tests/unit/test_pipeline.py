@@ -1,6 +1,7 @@
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -51,3 +52,45 @@ def test_a_flight_that_is_there_twice_is_found(flights: pl.DataFrame) -> None:
 @pytest.mark.parametrize(("minutes", "plausible"), [(-60, True), (-61, False), (1440, True), (1441, False)])
 def test_a_delay_has_bounds(flights: pl.DataFrame, minutes: int, plausible: bool) -> None:
     assert pipeline.delays_plausible(flights.with_columns(delay=minutes)).is_empty() is plausible
+
+
+PLANNED = """\
+year,month,day,hour,minute,carrier,flight,origin,dest,distance,time_hour
+2013,1,1,5,15,UA,1545,EWR,IAH,1400,2013-01-01T10:00:00Z
+2013,1,2,5,29,UA,1714,LGA,IAH,1416,2013-01-02T10:00:00Z
+2013,1,2,16,35,MQ,3768,EWR,ORD,719,2013-01-02T21:00:00Z
+"""
+
+
+class Later:
+    """A model that takes a flight for the later the later in the day it leaves."""
+
+    feature_names_in_ = np.array(["clock", "temp"])
+
+    def predict_proba(self, flights: pl.DataFrame) -> np.ndarray:
+        return np.column_stack([1 - flights["clock"] / 24, flights["clock"] / 24])
+
+
+def scored(tmp_path: Path, plan: str) -> pl.DataFrame:
+    for name, text in {"planned": plan, "weather": WEATHER}.items():
+        (tmp_path / f"{name}.csv").write_text(text)
+    return pipeline.scores(tmp_path / "planned.csv", tmp_path / "weather.csv", Later())
+
+
+def test_the_newest_planned_day_is_scored_the_likeliest_first(tmp_path: Path) -> None:
+    scores = scored(tmp_path, PLANNED)
+    assert scores["id"].to_list() == ["2013-01-02-MQ-3768-EWR", "2013-01-02-UA-1714-LGA"]
+    assert scores["late"].to_list() == [0.691, 0.2285]
+    assert pipeline.scored_once(scores).is_empty()
+    assert pipeline.leaves_that_day(scores).is_empty()
+
+
+def test_a_plan_that_came_twice_is_found(tmp_path: Path) -> None:
+    scores = scored(tmp_path, PLANNED + PLANNED.splitlines()[-1])
+    assert pipeline.scored_once(scores)["id"].to_list() == ["2013-01-02-MQ-3768-EWR"] * 2
+
+
+@pytest.mark.parametrize("wrong", ["1635,35", "24,0", "16,60", "-1,0", "NA,35"])
+def test_an_hour_that_no_day_has_is_found(tmp_path: Path, wrong: str) -> None:
+    scores = scored(tmp_path, PLANNED.replace("16,35", wrong))
+    assert pipeline.leaves_that_day(scores)["id"].to_list() == ["2013-01-02-MQ-3768-EWR"]

@@ -1,5 +1,6 @@
 """Beginning a project: its files, its repository, the remote that it is pushed to, and where Git finds the token."""
 
+import os
 import shlex
 import subprocess
 from dataclasses import dataclass
@@ -8,7 +9,10 @@ from pathlib import Path
 from ciranda.app import home as homes
 from ciranda.app import up
 from ciranda.kernel import errors
+from ciranda.pipeline import tree
 from ciranda.project import names, read, template
+from ciranda.project.detection import detect, listing
+from ciranda.project.detection.proposal import Proposal
 
 REMOTE = "ciranda"
 BRANCH = "main"
@@ -26,9 +30,24 @@ class Begun:
     new_remote: bool
 
 
-def begin(folder: Path, name: str | None, home: homes.Home) -> Begun:
+def propose(folder: Path) -> Proposal:
+    """What a folder that holds something already has for a `ciranda.toml`; nothing where there is nothing, or one is there."""
+    if not folder.is_dir() or (folder / read.FILE).exists():
+        return Proposal()
+    files = tree.working(folder).files or ()
+
+    def contents(path: str) -> bytes:
+        descriptor = os.open(folder / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(descriptor, "rb") as file:
+            return file.read(listing.LARGEST + 1)
+
+    return detect.detect(listing.bounded(files, contents))
+
+
+def begin(folder: Path, name: str | None, home: homes.Home, proposal: Proposal | None = None) -> Begun:
     """Make a project of a folder: a whole working one where nothing is, else a `ciranda.toml` beside what there is.
 
+    `proposal`: what is written into it beside the name, where something is there already.
     Nothing is overwritten; safe to repeat. Raises errors.Refused for a name that cannot be, errors.NotFound without Git.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -47,7 +66,11 @@ def begin(folder: Path, name: str | None, home: homes.Home) -> Begun:
         raise errors.Invalid(
             f"the project cannot be called so: {problem}", hint="another name: ciranda init --name NAME"
         )
-    texts = {read.FILE: template.declaration(name, working=empty), **(template.files() if empty else {})}
+    declared_text = template.declaration(name, working=empty)
+    if proposal and not empty:
+        declared_text = template.proposed(name, proposal)
+        read.read_text(declared_text, read.FILE)
+    texts = {read.FILE: declared_text, **(template.files() if empty else {})}
     written, kept = [], []
     for path, text in texts.items():
         target = folder / path

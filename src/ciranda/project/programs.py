@@ -46,7 +46,7 @@ def _missing(
         ours = any(path.startswith((f"{root}{top}/", f"{root}{top}.py")) for root in _roots(paths) for path in paths)
         if not ours and importable(top):
             return None
-        modules = {one for path in paths if (one := _module(path, paths)) is not None}
+        modules = {one for path in paths if (one := module_name(path, paths)) is not None}
         return f"and there is no module {module}", names.suggestion(module, modules) or "does Git track it?"
     try:
         bound = _bound(read(file))
@@ -69,7 +69,7 @@ def _file(module: str, paths: Collection[str]) -> str | None:
     return next((path for path in candidates if path in paths), None)
 
 
-def _module(path: str, paths: Collection[str]) -> str | None:
+def module_name(path: str, paths: Collection[str]) -> str | None:
     """The name under which a file of the tree is imported."""
     for root in _roots(paths):
         if path.startswith(root) and path.endswith(".py"):

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from ciranda.project import names
+from ciranda.project.detection import proposal as proposals
 
 _HERE = Path(__file__).parent
 # The order of the sections in a new `ciranda.toml`.
@@ -30,6 +31,22 @@ def declaration(name: str, *, working: bool) -> str:
         elsewhere = ("[sources.raw_", 'files = "/srv', "schedule =", "keep =", "url =")
         return _comment(text, ("when_unsure", "verify", "approvals", "secrets", "config =", "owner", *elsewhere))
     return _comment(text, ("owner", "pipeline"))
+
+
+def proposed(name: str, proposal: proposals.Proposal) -> str:
+    """A `ciranda.toml` for a repository in which something was found: that, and the rest as comments to choose from."""
+    texts = []
+    for section in SECTIONS:
+        found = proposals.section(section, proposal.of(section))
+        if section == "project":
+            head = _comment(reference(section).replace('name = "houses"', f'name = "{name}"', 1), ("owner", "pipeline"))
+            if found:
+                head = head[: head.index("# The file whose functions")] + found
+            texts.append(head)
+        else:
+            texts.append(found or _section(section, ()))
+    notes = "".join(f"# {note}\n" for note in proposal.notes)
+    return (f"{notes}\n" if notes else "") + "\n".join(texts)
 
 
 def files() -> dict[str, str]:

@@ -93,9 +93,8 @@ def judge(server: Server) -> Iterator[Finding]:
         )
     if server.pid is None:
         if server.living:
-            said = (
-                f"the keeper is gone, and {findings.plural(len(server.living), 'process', 'processes')} of it still run"
-            )
+            left = findings.plural(len(server.living), "process of it still runs", "processes of it still run")
+            said = f"the keeper is gone, and {left}"
             told = findings.some(f"{server.living.count(role)} {role}" for role in dict.fromkeys(server.living))
             yield findings.wrong(said, told, "take them up: ciranda up --detach   end them: ciranda down")
         else:

@@ -24,7 +24,11 @@ def typed(setting: Setting | None, name: str, written: str, known: Mapping[str, 
         )
     value = layers.parsed(setting.type, written)
     if value is None:
-        raise errors.Invalid(f"{name} is {layers.SAID[setting.type]}, not {written!r}")
+        raise errors.Invalid(f"{name} is {layers.SAID[setting.type]}, not {written[:60]!r}")
+    if problem := layers.unfit(value):
+        raise errors.Invalid(
+            f"the value of {name} {problem}", hint="keep it in a file of the project, and set its path"
+        )
     return value
 
 

@@ -12,6 +12,7 @@ from typing import Protocol
 from ciranda.kernel import errors
 from ciranda.project.declaration import Scalar
 
+LONGEST = 1 << 16  # bytes of a value: a process takes no longer variable than twice that
 SAID = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
 
 
@@ -87,6 +88,14 @@ def parsed(type: str, written: str) -> Scalar | None:
                 return number if math.isfinite(number) else None
     except ValueError:
         return None
+
+
+def unfit(value: Scalar) -> str:
+    """Why no environment variable can hold a value; "" where one can."""
+    if "\0" in (written := text(value)):
+        return "holds a NUL, which no variable can"
+    length = len(written.encode())
+    return f"is {length:,} bytes long, more than {LONGEST:,}" if length > LONGEST else ""
 
 
 def text(value: Scalar) -> str:

@@ -179,6 +179,9 @@ def _setting(name: str, table: Table) -> Setting | None:
                 )
             elif default is not None:
                 value = layers.typed(type_, default)
+                if value is not None and (problem := layers.unfit(value)):
+                    table.wrong("default", problem)
+                    return None
                 if value is not None:
                     return Setting(name, type_, value, table.line)
                 table.wrong("default", f"is {default!r}, not {layers.SAID[type_]}")
@@ -208,6 +211,8 @@ def _environment(name: str, table: Table, settings: Sequence[Setting]) -> Enviro
             )
         elif not isinstance(value, str | int | float | bool) or (typed := layers.typed(known[key].type, value)) is None:
             table.wrong("config", f"sets {full} to {value!r}, not {layers.SAID[known[key].type]}")
+        elif problem := layers.unfit(typed):
+            table.wrong("config", f"sets {full} to what {problem}")
         else:
             config[key] = typed
     return Environment(

@@ -82,9 +82,11 @@ def test_what_cannot_be_set_is_refused_and_nothing_changes(site: Site, configuri
         ({"RATE": "fast"}, "RATE is a number, not 'fast'"),
         ({"GONE": "1"}, "no release declares GONE"),
         ({"ON": "1"}, "true or false"),
+        ({"LEVEL": "a\0b"}, "the value of LEVEL holds a NUL"),
+        ({"LEVEL": "é" * (1 << 15) + "x"}, "the value of LEVEL is 65,537 bytes long"),
     ):
         with pytest.raises(errors.Refused, match=said):
-            config(configuring, LEVEL="debug", **assign)
+            config(configuring, **{"LEVEL": "debug"} | assign)
     with pytest.raises(errors.NotFound, match="LEVEL is not set for prod on the server"):
         config(configuring, "LEVEL")
     with pytest.raises(errors.NotFound, match="flights has no environment prd"):

@@ -88,6 +88,8 @@ private = ["name"]
         (MINIMAL + "[services.A]\ncommand='x'\n", 3, "services.A has a wrong name", ""),
         (MINIMAL + "[config.PORT]\ndefault='x'\n", 3, "config.PORT is a variable that Ciranda sets itself", ""),
         (MINIMAL + "[config.A]\ntype='strn'\ndefault='x'\n", 4, "not a type", 'did you mean "str"?'),
+        (MINIMAL + '[config.A]\ndefault="a\\u0000"\n', 4, "config.A.default holds a NUL", ""),
+        (MINIMAL + "[config.A]\ndefault='" + "x" * 65_537 + "'\n", 4, "65,537 bytes long, more than 65,536", ""),
         (MINIMAL + "[config.A]\ntype='int'\ndefault=1.5\n", 5, "config.A.default is 1.5, not a whole number", ""),
         (MINIMAL + "[environments.prod]\nafter='tst'\n[environments.test]\n", 4, 'names "tst"', 'did you mean "test"?'),
         (

@@ -235,7 +235,7 @@ class _Attempt:
         """What the run is asked for, of all that there is."""
         if not self._request.only:
             return prepared
-        wanted, sources = graph.part(prepared.graph, self._request.only, prepared.versions)
+        wanted, sources = graph.part(prepared.graph, self._request.only, prepared.found.declared)
         versions = {name: version for name, version in prepared.versions.items() if name in sources}
         return replace(prepared, graph=wanted, versions=versions)
 
@@ -260,8 +260,7 @@ class _Attempt:
         before = {step: key for step, key, _ in last.steps} if last else {}
         results = []
         for name, version in prepared.versions.items():
-            state = "unchanged" if before.get(name) == version.key else "ran"
-            result = StepResult(name, "unchanged" if state == "unchanged" else "ran", version, 0.0)
+            result = StepResult(name, "unchanged" if before.get(name) == version.key else "ran", version, 0.0)
             results.append(result)
             self._report(reports.StepDone(result, "source", files=prepared.files(name, self._parts.store)))
         return results

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ciranda.kernel import clock, digest, errors, statements
@@ -92,9 +92,9 @@ def find(request: Request, parts: Parts, interpreter: interpreters.Interpreter) 
     left_out = {path for found in sources.values() for path in found}
     readable, python = fingerprint.split(paths, left_out, interpreter.lock)
     looking = references.Outside(parts.store, references.Marks(parts.database), request.reach, parts.home)
-    outside = sourcing.outside(request.project, request.pins, looking)
     declared = {source.name: source for source in request.project.sources}
-    return Found(survey, interpreter, sources, outside, declared, looking, readable, python)
+    found = Found(survey, interpreter, sources, {}, declared, looking, readable, python)
+    return replace(found, outside=sourcing.outside(_needed(request, parts, found), request.pins, looking))
 
 
 def prepare(request: Request, parts: Parts, found: Found, describe: Callable[[], Mapping[str, Any]] | None) -> Prepared:
@@ -107,9 +107,10 @@ def prepare(request: Request, parts: Parts, found: Found, describe: Callable[[],
         source.name: found.outside.get(source.name)
         or sourcing.version(source.name, found.sources[source.name], survey, parts.store)
         for source in project.sources
+        if source.name in found.outside or not source.reference
     }
     description = _description(request, parts, found, describe)
-    built = graph.build(description, list(versions), project.pipeline or "")
+    built = graph.build(description, list(found.declared), project.pipeline or "")
     problems.refuse(against.against(project, built.order, list(built.checks)))
     prepared_modules = _modules(description, parts, found)
     prepared: Prepared
@@ -122,6 +123,19 @@ def prepare(request: Request, parts: Parts, found: Found, describe: Callable[[],
     prepared = Prepared(found, description, built, versions, prints, around)
     survey.keep(parts.database)
     return prepared
+
+
+def _needed(request: Request, parts: Parts, found: Found) -> list[Source]:
+    """The sources that a run needs; all of them while nobody has described its pipeline yet."""
+    sources = list(found.declared.values())
+    if not request.only:
+        return sources
+    try:
+        built = graph.build(_description(request, parts, found, None), list(found.declared), "")
+        _, needed = graph.part(built, request.only, list(found.declared))
+    except (Problem, errors.Invalid):  # the run says what is wrong when it gets there
+        return sources
+    return [source for source in sources if source.name in needed]
 
 
 def hold_programs(request: Request, found: Found) -> None:

@@ -1,6 +1,6 @@
 """Declared sources: files of the tree as versions, kept in the store like everything else."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ciranda.kernel import digest
 from ciranda.kernel.store import Store
@@ -24,11 +24,11 @@ def files(project: Project, paths: Sequence[str], locked: Collection[str] = ()) 
     return found
 
 
-def outside(project: Project, pins: Mapping[str, Version], looking: references.Outside) -> dict[str, Version]:
-    """The version of each reference: what it is pinned to, else what it is now. Raises as references.version does."""
+def outside(sources: Iterable[Source], pins: Mapping[str, Version], looking: references.Outside) -> dict[str, Version]:
+    """The version of each reference among sources: what it is pinned to, else what it is now. Raises as references.version does."""
     return {
         source.name: pins.get(source.name) or references.version(source, looking)
-        for source in project.sources
+        for source in sources
         if source.reference
     }
 

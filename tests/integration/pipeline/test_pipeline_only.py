@@ -43,6 +43,20 @@ def test_only_what_is_asked_for_runs(tmp_path: Path) -> None:
         assert unchanged.check(bench.database, bench.store, bench.folder, "ada") is None
 
 
+def test_a_reference_that_is_not_needed_may_be_away(tmp_path: Path) -> None:
+    away = tmp_path / "away" / "other.txt"
+    away.parent.mkdir()
+    away.write_text("x")
+    toml = f'[sources]\nraw = {{ files = "data/raw.txt" }}\nother = {{ files = "{away}" }}\n'
+    with build.bench(tmp_path, TWO, toml=toml, data__raw_txt="1 2 3") as bench:
+        assert bench.run().state == "failed"  # as the change was judged: its pipeline is known from then on
+        away.unlink()
+        only = bench.run(only=("scores",))
+        assert only.state == "finished"
+        assert set(build.states(only)) == {"raw", "numbers", "scores"}
+        assert "other cannot be had" in (bench.run().problem or "")
+
+
 def test_an_asset_that_nothing_makes_is_a_problem_of_the_run(tmp_path: Path) -> None:
     with build.bench(tmp_path, TWO, toml=SOURCES, data__raw_txt="1", data__other_txt="x") as bench:
         result = bench.run(only=("score",))

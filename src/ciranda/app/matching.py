@@ -1,6 +1,7 @@
 """Rows of a version that a condition names, and the rows of its sources that agree with them in the same columns."""
 
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,9 @@ from ciranda.kernel.store import Store
 from ciranda.pipeline import lineage, profile
 from ciranda.pipeline.records import Version
 
+LONGEST = 10_000  # characters of a condition: polars ends the process on one that is nested deeper than its stack
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_ASKS = re.compile(r"\bselect\b", re.IGNORECASE)  # polars would open the files that a subquery names
 _KEYS = 1000  # different values of the named columns that are looked for in sources
 
 
@@ -45,6 +49,12 @@ def where(store: Store, version: Version, condition: str, most: int) -> tuple[Ro
     """
     import polars
 
+    if len(condition) > LONGEST:
+        raise errors.Invalid(f"--where has {len(condition):,} characters: at most {LONGEST:,} are read")
+    if _ASKS.search(_QUOTED.sub("", condition)):
+        raise errors.Invalid(
+            f"--where {condition[:60]!r}: a condition asks no other table and no file", hint="such as: price > 100"
+        )
     if version.codec != "parquet":
         raise errors.Invalid(f"{version.asset} is no table but {version.codec}", hint=f"ciranda show {version.asset}")
     table = profile.frame(store, version)
@@ -58,7 +68,7 @@ def where(store: Store, version: Version, condition: str, most: int) -> tuple[Ro
         values = found.select(keys).unique().head(_KEYS).collect() if keys else None
     except (polars.exceptions.PolarsError, TypeError) as error:
         said = str(error).splitlines()[0] if str(error) else "no condition"
-        raise errors.Invalid(f"--where {condition!r}: {said}", hint=f"its columns: {names}") from None
+        raise errors.Invalid(f"--where {condition[:60]!r}: {said[:200]}", hint=f"its columns: {names}") from None
     return Rows(tuple(rows.columns), tuple(rows.rows()), count), values
 
 

@@ -226,7 +226,11 @@ def test_rows_lead_to_the_rows_of_the_sources(site: Site) -> None:
     assert found["data/flights-2.csv"].shared == ("id",)
     assert found["data/flights-1.csv"].found == matching.Rows(("id", "origin", "late", "name"), (), 0)
     assert found["data/places.csv"].told == "it has none of these columns"
-    for condition, said in (("nope = 1", "nope"), ("id = ", "--where"), ("", "--where"), ("late + 1", "--where")):
+    passwords = "id IN (SELECT * FROM read_csv('/etc/passwd'))"
+    strange = [(passwords, "asks no other table and no file"), ("id = 'c' AND " * 5000 + "1 = 1", "at most 10,000")]
+    strange += [("nope = 1", "nope"), ("id = ", "--where"), ("", "--where"), ("late + 1", "--where")]
+    assert matching.where(ground.store, version, "id = 'select'", 5)[0].count == 0
+    for condition, said in strange:
         with pytest.raises(errors.Invalid, match=said) as refused:
             matching.where(ground.store, version, condition, 5)
         assert "its columns: id, origin, late" in refused.value.hint

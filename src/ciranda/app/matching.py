@@ -49,16 +49,15 @@ def where(store: Store, version: Version, condition: str, most: int) -> tuple[Ro
     """
     import polars
 
-    if len(condition) > LONGEST:
-        raise errors.Invalid(f"--where has {len(condition):,} characters: at most {LONGEST:,} are read")
-    if _ASKS.search(_QUOTED.sub("", condition)):
-        raise errors.Invalid(
-            f"--where {condition[:60]!r}: a condition asks no other table and no file", hint="such as: price > 100"
-        )
     if version.codec != "parquet":
         raise errors.Invalid(f"{version.asset} is no table but {version.codec}", hint=f"ciranda show {version.asset}")
     table = profile.frame(store, version)
     names = ", ".join(table.collect_schema())
+    told = f"--where {condition[:60]!r}: "
+    if len(condition) > LONGEST:
+        raise errors.Invalid(f"{told}at most {LONGEST:,} characters are read", hint=f"its columns: {names}")
+    if _ASKS.search(_QUOTED.sub("", condition)):
+        raise errors.Invalid(f"{told}a condition asks no other table and no file", hint=f"its columns: {names}")
     try:
         asked = polars.sql_expr(condition)
         keys = [name for name in asked.meta.root_names() if name in table.collect_schema()]
@@ -68,7 +67,7 @@ def where(store: Store, version: Version, condition: str, most: int) -> tuple[Ro
         values = found.select(keys).unique().head(_KEYS).collect() if keys else None
     except (polars.exceptions.PolarsError, TypeError) as error:
         said = str(error).splitlines()[0] if str(error) else "no condition"
-        raise errors.Invalid(f"--where {condition[:60]!r}: {said[:200]}", hint=f"its columns: {names}") from None
+        raise errors.Invalid(f"{told}{said[:200]}", hint=f"its columns: {names}") from None
     return Rows(tuple(rows.columns), tuple(rows.rows()), count), values
 
 

@@ -11,14 +11,14 @@ from typing import Any
 
 from ciranda.app import client
 from ciranda.app import home as homes
+from ciranda.app.views import facts, swap, waiting
 from ciranda.app.views import project as projects
-from ciranda.app.views import swap, waiting
 from ciranda.environment import revisions
 from ciranda.kernel import errors
 from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
 from ciranda.loop import changes
-from ciranda.release import releases
+from ciranda.release import manifest, releases
 
 EXAMPLE = (
     "  ciranda rollback prod\n  ciranda rollback prod --to prod#17\n"
@@ -37,6 +37,7 @@ class Back:
     first: float | None
     requests: int
     failed: int
+    unkept: tuple[str, ...] = ()  # sources of the older release that no store keeps
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,10 +82,10 @@ def perform(given: argparse.Namespace, home: homes.Home, database: Database, sto
         over = time.monotonic() - began > given.timeout
         return over or revisions.by_id(database, target["id"]).state in ("failed", "superseded")
 
-    first = None
+    first, content = None, _content(store, releases.get(database, project, target["release"]))
     if target["services"] and left["release"] != target["release"]:
         service = target["services"][0]
-        health = _health(store, releases.get(database, project, target["release"]), service)
+        health = "/" if content is None else content.services[service].health
         asked = f"/{project}/{environment}/{service}/{health.lstrip('/')}"
         first = swap.first_answer(
             homes.gateway(home), asked, target["release"], began=began, given_up=given_up, headers={}
@@ -94,15 +95,16 @@ def perform(given: argparse.Namespace, home: homes.Home, database: Database, sto
         ended = waiting.for_revision(database, target["id"], timeout=given.timeout)
     seen = swap.tally(path, project, environment).since(before, own=first.asked if first else 0)
     seconds = None if first is None else round(first.seconds, 3)
-    return Back(left, target, ended.state, ended.reason, seconds, seen.requests, seen.failed)
+    unkept = () if content is None else content.unkept
+    return Back(left, target, ended.state, ended.reason, seconds, seen.requests, seen.failed, unkept)
 
 
-def _health(store: Store, release: releases.Release, service: str) -> str:
-    """Where a service says that it is well; its root if the manifest cannot be read here, so that what was done is told all the same."""
+def _content(store: Store, release: releases.Release) -> manifest.Manifest | None:
+    """What a release is; None where that cannot be read here, so that what was done is told all the same."""
     try:
-        return releases.manifest(store, release).services[service].health
+        return releases.manifest(store, release)
     except (errors.Corrupt, errors.NotFound):
-        return "/"
+        return None
 
 
 def lines(back: Back, timeout: float) -> list[str]:
@@ -118,7 +120,8 @@ def lines(back: Back, timeout: float) -> list[str]:
         why = back.reason or f"it does not answer after {timeout:g} s"
         step += f"     {target['release']} is not back: {why}\n     see: ciranda status -e {place}"
     held = f"{place} is held at {target['release']}: nothing new enters until  ciranda hold {place} --release"
-    return [step, held]
+    unkept = [f"! {target['release']} is {facts.unreplayable(back.unkept)}"] if back.unkept else []
+    return [step, *unkept, held]
 
 
 def revert(database: Database, project: str, back: Back) -> list[str]:

@@ -123,8 +123,8 @@ def used(found: views.Uses, most: int = 12) -> list[str]:
         services: dict[str, list[str]] = {}
         for service, through in place.services:
             services.setdefault(service, []).append(through)
-        for service, through in services.items():
-            lines.append(fact("live", f"{service} in {place.revision} ({place.release}), with {', '.join(through)}"))
+        for service, assets in services.items():
+            lines.append(fact("live", f"{service} in {place.revision} ({place.release}), with {', '.join(assets)}"))
         if not services:
             lines.append(fact("live", f"{place.revision} ({place.release}); none of its services uses it"))
     for use in found.made[:most]:
@@ -212,7 +212,7 @@ def story(told: views.Story) -> list[str]:
 
 
 def _checks(told: views.Story) -> list[str]:
-    lines = []
+    lines: list[str] = []
     for verdict in told.verdicts:
         state = {"pass": "passed", "warn": "warned", "fail": "failed"}.get(str(verdict["judgement"]), "unsure")
         subject = f" of {verdict['subject']}" if verdict["subject"] not in ("", "code", verdict["check"]) else ""

@@ -55,6 +55,10 @@ def test_each_part_says_what_changes() -> None:
 def test_going_back_removes_what_was_added() -> None:
     assert ("remove", "service", "page", "was 1 instance") in parts(NEW, OLD)
     assert ("remove", "config", "MORE", "was true") in parts(NEW, OLD)
+    assert ("remove", "dataset", "rows", "was 336,776 rows") in parts(NEW, plan.Side())
+    assert difference.said(plan.Part("dataset", "lost", "remove", "b3:1"), {}) == "not there any more"
+    table = records.Version("rows", "b3:1", "b3:2", "parquet", 1, "dataset", rows=10, columns=3)
+    assert facts.of_part("remove", table, None, there="prod") == facts.of_part("add", None, table, there="prod")
 
 
 def test_nothing_to_something_adds_and_something_to_nothing_removes_everything() -> None:

@@ -60,8 +60,20 @@ def gather(database: Database, store: Store, project: str, before: str | None, a
     old, new = find(database, store, project, before), find(database, store, project, after)
     if old.run or new.run:  # a run knows nothing of services and configuration
         old, new = _made(old), _made(new)
+    return between(old, new, store)
+
+
+def between(old: One, new: One, store: Store | None = None) -> View:
+    """The difference of two sides. With a store the columns of tables that changed are told by name: slow the first time."""
     parts = plan.difference(old.side, new.side)
     return View(old.name, new.name, parts, {part.name: _text(store, part, old, new) for part in parts})
+
+
+def of_release(database: Database, store: Store, release: releases.Release) -> One:
+    """A release alone, with its own configuration. Raises errors.NotFound, errors.Corrupt for a lost manifest."""
+    content = releases.manifest(store, release)
+    alone = resolve.Resolved(resolve.configuration(content, "", {}), {}, resolve.scale_of(content, None))
+    return One(release.name, plan.of_release(content, alone), facts.of_release(database, release, content))
 
 
 def find(database: Database, store: Store, project: str, name: str) -> One:
@@ -69,10 +81,7 @@ def find(database: Database, store: Store, project: str, name: str) -> One:
     if (run := _RUN.match(name)) is not None:
         return _run(database, runs.get(database, project, int(run[1])))
     if _RELEASE.match(name):
-        release = releases.get(database, project, name)
-        content = releases.manifest(store, release)
-        alone = resolve.Resolved(resolve.configuration(content, "", {}), {}, resolve.scale_of(content, None))
-        return One(release.name, plan.of_release(content, alone), facts.of_release(database, release, content))
+        return of_release(database, store, releases.get(database, project, name))
     if (numbered := _REVISION.match(name)) is not None:
         return _revision(database, store, revisions.get(database, project, numbered[1], int(numbered[2])))
     known = [place.name for place in revisions.environments(database, project)]
@@ -119,11 +128,12 @@ def _made(one: One) -> One:
     return replace(one, side=side)
 
 
-def _text(store: Store, part: plan.Part, old: One, new: One) -> str:
+def _text(store: Store | None, part: plan.Part, old: One, new: One) -> str:
+    if part.kind not in difference.ASSETS:
+        return ""
     before, after = old.versions.get(part.name), new.versions.get(part.name)
-    if part.kind not in difference.ASSETS or part.sign != "change":
-        return facts.told(after)
-    return facts.compared(before, after, there="was", columns=_columns(store, before, after))
+    columns = None if store is None or part.sign != "change" else _columns(store, before, after)
+    return facts.of_part(part.sign, before, after, there="was", columns=columns)
 
 
 def _columns(store: Store, before: records.Version | None, after: records.Version | None) -> facts.Columns | None:

@@ -90,7 +90,7 @@ def _asset(part: Part, facts: str) -> str:
         case "change":
             return facts or "another version"
         case "remove":
-            return "not made any more"
+            return f"was {facts}" if facts else "not there any more"
         case "same":
             return f"unchanged, {facts}" if facts else "unchanged"
 

@@ -1,10 +1,11 @@
 """What is known of the versions of assets: rows, columns, figures, and what was made of what; from the ledger, for people."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ciranda.environment.plan import Sign
 from ciranda.kernel import statements
 from ciranda.kernel.database import Database
 from ciranda.loop import changes
@@ -103,6 +104,25 @@ def compared(
         old = before.figures.get(name)
         found.append(f"{name} {figure(value)}" + (f", {there} {figure(old)}" if _shown(old) and old != value else ""))
     return ", ".join(found) or "another version"
+
+
+def of_part(
+    sign: Sign,
+    before: records.Version | None,
+    after: records.Version | None,
+    *,
+    there: str,
+    columns: Columns | None = None,
+) -> str:
+    """What is known of an asset of a difference; of one that goes, what it was."""
+    if sign == "change":
+        return compared(before, after, there=there, columns=columns)
+    return told(before if sign == "remove" else after)
+
+
+def unreplayable(names: Sequence[str]) -> str:
+    """What is said of a release with sources that no store keeps."""
+    return f"traceable, not replayable: {', '.join(names)} {'is' if len(names) == 1 else 'are'} not kept (keep = true)"
 
 
 def table(rows: int, columns: int | None) -> str:

@@ -131,7 +131,9 @@ def look(database: Database, read: plans.Read, made: plans.Plan, *, folder: Path
     old = {} if before is None else facts.of_release(database, before, read(before))
     new = old if after is None or after == before else facts.of_release(database, after, read(after))
     texts = {
-        part.name: _text(part, old, new, made.environment) for part in made.parts if part.kind in difference.ASSETS
+        part.name: facts.of_part(part.sign, old.get(part.name), new.get(part.name), there=made.environment)
+        for part in made.parts
+        if part.kind in difference.ASSETS
     }
     digest = made.digest
     return View(
@@ -192,12 +194,6 @@ def lines(view: View) -> list[str]:
     return [*found, f"Plan {name}…: {told}     apply: {verb}"]
 
 
-def _text(part: plan.Part, old: facts.Versions, new: facts.Versions, there: str) -> str:
-    if part.sign == "change":
-        return facts.compared(old.get(part.name), new.get(part.name), there=there)
-    return facts.told(new.get(part.name))
-
-
 def _hung(name: str, text: str) -> list[str]:
     return textwrap.wrap(f"  {name:<{ROOM - 2}} {text}", difference.WIDTH, subsequent_indent=" " * (ROOM + 1))
 
@@ -252,10 +248,7 @@ def _warnings(view: View, *, empty: bool) -> list[str]:
     if view.unconfined:
         said.append(f"unconfined: instances run without bubblewrap here ({view.unconfined})")
     if not empty and view.unkept:
-        names = ", ".join(view.unkept)
-        said.append(
-            f"traceable, not replayable: {names} {'is' if len(view.unkept) == 1 else 'are'} not kept (keep = true)"
-        )
+        said.append(facts.unreplayable(view.unkept))
     return [line for text in said for line in textwrap.wrap(f"! {text}", difference.WIDTH, subsequent_indent="  ")]
 
 

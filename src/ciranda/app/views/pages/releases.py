@@ -1,10 +1,11 @@
 """One release: what it would run, what was said of it, where it ran, and what it changed."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from ciranda.app.views import difference as wording
-from ciranda.app.views import facts
-from ciranda.environment import plan, resolve, revisions
+from ciranda.app.views import diff
+from ciranda.environment import plan, revisions
 from ciranda.kernel import errors
 from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
@@ -13,16 +14,7 @@ from ciranda.pipeline import runs
 from ciranda.release import manifest, releases
 
 SAID = 50  # statements that are shown: the last ones
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One thing that lies between two releases, in words; `where` and `back` are of plans alone."""
-
-    kind: str
-    name: str
-    sign: plan.Sign
-    text: str
+Part = Mapping[str, Any]  # as app/views/diff.py tells it
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +29,7 @@ class Told:
     change: changes.Change | None
     run: runs.Run | None
     before: releases.Release | None
-    parts: tuple[Part, ...]
+    parts: Sequence[Part]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +38,7 @@ class Difference:
 
     now: releases.Release
     then: releases.Release
-    parts: tuple[Part, ...]
+    parts: Sequence[Part]
 
 
 def gather(database: Database, store: Store, project: str, name: str) -> Told:
@@ -59,7 +51,7 @@ def gather(database: Database, store: Store, project: str, name: str) -> Told:
         lost = str(error)
     change = None if release.change is None else changes.get(database, release.change)
     before = next(iter(releases.page(database, project, release.number, 1)), None)
-    parts: tuple[Part, ...] = ()
+    parts: Sequence[Part] = ()
     if content is not None:
         try:
             parts = _parts(database, store, before, release)
@@ -84,22 +76,7 @@ def difference(database: Database, store: Store, project: str, now: str, then: s
     return Difference(old, new, _parts(database, store, old, new))
 
 
-def _parts(database: Database, store: Store, now: releases.Release | None, then: releases.Release) -> tuple[Part, ...]:
-    old = None if now is None else releases.manifest(store, now)
-    new = releases.manifest(store, then)
-    before = {} if now is None or old is None else facts.of_release(database, now, old)
-    after = facts.of_release(database, then, new)
-    there = "" if now is None else now.name
-    found = []
-    for part in plan.difference(plan.Side() if old is None else _side(old), _side(new)):
-        known, made = before.get(part.name), after.get(part.name)
-        told = facts.compared(known, made, there=there) if part.sign == "change" else facts.told(made)
-        found.append(Part(part.kind, part.name, part.sign, wording.said(part, {part.name: told})))
-    return tuple(found)
-
-
-def _side(content: manifest.Manifest) -> plan.Side:
-    """A release as it would be in the last environment of its chain, where nothing was set by hand."""
-    last = next(reversed(content.environments), "")
-    config = resolve.configuration(content, last, {})
-    return plan.of_release(content, resolve.Resolved(config=config, instances=resolve.scale_of(content, None)))
+def _parts(database: Database, store: Store, now: releases.Release | None, then: releases.Release) -> list[Part]:
+    before = diff.One("", plan.Side(), {}) if now is None else diff.of_release(database, store, now)
+    parts: list[Part] = diff.between(before, diff.of_release(database, store, then)).document()["parts"]
+    return parts

@@ -59,9 +59,10 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 @pytest.mark.alone
+@pytest.mark.timeout(400)
 def test_the_demo_on_real_flights(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "ciranda.cli.main", "demo", "--json", "--home", str(tmp_path / "home")]
-    demo = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+    demo = subprocess.run(command, capture_output=True, text=True, check=False, timeout=380)
     assert demo.returncode == 0, demo.stderr + demo.stdout
     said = json.loads(demo.stdout)
     assert [act["outcome"] for act in said["acts"]] == [True] * 9

@@ -11,7 +11,7 @@ from ciranda.demo.stage import Stage
 from ciranda.demo.story import Edit, Story, harmless
 from ciranda.demo.traffic import Client, Traffic
 
-PUSH = 150.0  # seconds for a push with its gate
+PUSH = 200.0  # seconds for a push with its gate
 LIVE = 60.0  # seconds from an accepted push to the first answer of the new release
 BACK = 20.0  # seconds for what was killed or rolled back to answer again
 AFTER = 1.0  # seconds of traffic to look at once an act is over

@@ -28,8 +28,9 @@ class Screen:
         self.say(self._in(BOLD, head) + self._in(DIM, "─" * (WIDTH - len(head))))
 
     def command(self, text: str) -> None:
-        """What is typed."""
-        self.say(f"$ {text}")
+        """What is typed; a long command goes on in a second line, as a shell reads it."""
+        first, *rest = wrapped(text, WIDTH - len("$  \\"))
+        self.say(" \\\n    ".join([f"$ {first}", *rest]))
 
     def line(self, text: str) -> None:
         """What a command printed, as it printed it."""

@@ -29,6 +29,14 @@ def test_text_is_broken_between_words_and_keeps_its_indentation() -> None:
     assert wrapped("abcdefghij", 5) == ["abcd…"]
 
 
+def test_a_long_command_goes_on_in_a_second_line() -> None:
+    out = io.StringIO()
+    Screen(out).command("ciranda show flights@r2 --where \"tailnum = 'N29917' and dest = 'DCA' and hour = 19\"")
+    first, second = out.getvalue().splitlines()
+    assert first == "$ ciranda show flights@r2 --where \"tailnum = 'N29917' and dest = 'DCA' and \\"
+    assert second == '    hour = 19"'
+
+
 def test_a_file_gets_no_colour_and_eighty_columns() -> None:
     out = io.StringIO()
     screen = Screen(out)
@@ -36,9 +44,9 @@ def test_a_file_gets_no_colour_and_eighty_columns() -> None:
     screen.line("remote:   code     ✓ 14 tests" + " " * 46 + "1.9 s")
     screen.finding(Finding(False, "word " * 30))
     screen.ending(
-        [Outcome(1, "A title", 1.0, (Finding(True, "x"),)), Outcome(2, "B", 1.0, (Finding(False, "y"),))], 7, 9.0
+        [Outcome(1, "A title", 1.0, (Finding(True, "x"),)), Outcome(2, "B", 1.0, (Finding(False, "y"),))], 9, 9.0
     )
     assert "\x1b" not in out.getvalue()
     assert max(len(line) for line in out.getvalue().splitlines()) <= 80
-    assert "1 of 7 acts observed in 9 s" in out.getvalue()
+    assert "1 of 9 acts observed in 9 s" in out.getvalue()
     assert "✗ act 2: y" in out.getvalue()

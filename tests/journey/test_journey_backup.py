@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 import sqlite3
 import tarfile
 from contextlib import closing
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from support import project as projects
-from support import server
+from support import secrets, server
 
 
 def rows(home: Path) -> dict[str, int]:
@@ -26,6 +27,7 @@ def backed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     with server.up(folder) as started:
         toy = started.project("toy")
         started.push(toy).succeeds()
+        secrets.give(toy, "open sesame", "secret", "set", "DOOR_KEY", "-e", "prod").succeeds()
         toy.edit("pipeline.py", "2 * int", "3 * int")
         toy.commit("triple")
         started.push(toy).succeeds()
@@ -48,9 +50,10 @@ def test_what_is_restored_runs_and_goes_on(backed: tuple[Path, Path]) -> None:
     restored.parent.mkdir()
     seed = projects.Project(folder / "toy", restored)
     done = seed.ciranda("restore", str(archive), "--home", str(restored), "--json").succeeds().json
-    assert (done["lost"], done["unbuilt"]) == ([], [])
+    assert (done["lost"], done["unbuilt"], done["locked"]) == ([], [], 1)
     assert done["events"] > 5
     assert done["objects"] >= 3
+    shutil.copy2(folder / "home" / "secrets.key", restored)  # from where it was kept, as is told
     before = json.loads((folder / "status.json").read_text())
     with server.up(restored.parent) as started:
         server.eventually(

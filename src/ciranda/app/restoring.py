@@ -27,7 +27,7 @@ class Restored:
     """What was put back, and compared: rows of tables, events of chains, refs, objects that releases name.
 
     `lost`: objects that releases name and that the backed-up home had lost itself, or had corrupt. `unbuilt`: interpreters of
-    what is live that could not be built here, with the reason.
+    what is live that could not be built here, with the reason. `locked`: secrets whose key the backup did not have.
     """
 
     home: Path
@@ -37,6 +37,7 @@ class Restored:
     objects: int
     lost: tuple[str, ...]
     unbuilt: tuple[str, ...]
+    locked: int
 
 
 def restore(path: Path, home: homes.Home, *, ledger: str | None, report: Report) -> Restored:
@@ -69,7 +70,8 @@ def restore(path: Path, home: homes.Home, *, ledger: str | None, report: Report)
     for name in facts["repositories"]:
         repositories.ensure(home.repositories, name)  # its hooks name the home
     refs = sum(len(copy["refs"]) for copy in facts["repositories"].values())
-    return Restored(home.root, rows, chained, refs, objects, lost, _interpreters(home, report))
+    sealed = 0 if (home.root / backup.KEY).exists() else int(facts["tables"].get("secret", {}).get("rows", 0))
+    return Restored(home.root, rows, chained, refs, objects, lost, _interpreters(home, report), sealed)
 
 
 def _fill(archive: tarfile.TarFile, facts: dict[str, Any], home: homes.Home, report: Report) -> None:

@@ -7,8 +7,8 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from ciranda.app import backup, restoring, up
 from ciranda.app import home as homes
-from ciranda.app import restoring, up
 from ciranda.cli import words
 
 EXAMPLE = "  ciranda restore monday.tar.gz --home ~/restored && ciranda up --home ~/restored"
@@ -40,6 +40,11 @@ def main(given: argparse.Namespace) -> int:
     )
     for what in done.lost:
         sys.stdout.write(f"      lost before the backup: {what}; a run of its commit makes it anew\n")
+    if done.locked:
+        sys.stdout.write(
+            f"  ! {words.count(done.locked, 'sealed value')} without the key: their projects take no push, and no service that names one starts\n"
+            f"      put it back from where you keep it: {up.shown(done.home / backup.KEY)}\n"
+        )
     for what in done.unbuilt:
         sys.stdout.write(f"  ! the interpreter of {what}; it is built when its commit is pushed again\n")
     sys.stdout.write(f"next: ciranda up --home {up.shown(done.home)}\n")

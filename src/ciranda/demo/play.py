@@ -127,6 +127,7 @@ def farewell(stage: Stage, screen: Screen) -> None:
         f"export CIRANDA_HOME={stage.home}",
         f"cd {stage.tree}",
         "ciranda status",
+        "ciranda open",
         "git push ciranda main",
         f"ciranda down && rm -rf {' '.join(str(folder) for folder in stage.folders)}",
     ):

@@ -65,10 +65,10 @@ year,month,day,hour,minute,carrier,flight,origin,dest,distance,time_hour
 class Later:
     """A model that takes a flight for the later the later in the day it leaves."""
 
-    feature_names_in_ = np.array(["clock", "temp"])
+    feature_names_in_ = np.array(["hour", "temp"])
 
     def predict_proba(self, flights: pl.DataFrame) -> np.ndarray:
-        return np.column_stack([1 - flights["clock"] / 24, flights["clock"] / 24])
+        return np.column_stack([1 - flights["hour"] / 24, flights["hour"] / 24])
 
 
 def scored(tmp_path: Path, plan: str) -> pl.DataFrame:
@@ -80,7 +80,7 @@ def scored(tmp_path: Path, plan: str) -> pl.DataFrame:
 def test_the_newest_planned_day_is_scored_the_likeliest_first(tmp_path: Path) -> None:
     scores = scored(tmp_path, PLANNED)
     assert scores["id"].to_list() == ["2013-01-02-MQ-3768-EWR", "2013-01-02-UA-1714-LGA"]
-    assert scores["late"].to_list() == [0.691, 0.2285]
+    assert scores["late"].to_list() == [0.6667, 0.2083]
     assert pipeline.scored_once(scores).is_empty()
     assert pipeline.leaves_that_day(scores).is_empty()
 

@@ -7,7 +7,10 @@ from ciranda.app import home as homes
 from ciranda.app.views import saved
 from ciranda.cli import moving
 
-EXAMPLE = "  ciranda plan -e prod --out prod.plan && ciranda apply prod.plan\n  ciranda apply b3:9ad1c0"
+EXAMPLE = """\
+  ciranda plan -e prod --out prod.plan
+  ciranda apply prod.plan
+  ciranda apply b3:9ad1c0"""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,10 @@ from ciranda.app.views import project as projects
 from ciranda.app.views import saved
 from ciranda.environment import plans
 
-EXAMPLE = "  ciranda plan -e prod         # the newest release\n  ciranda plan -e prod r42 --out prod.plan && ciranda apply prod.plan"
+EXAMPLE = """\
+  ciranda plan -e prod         # the newest release; ends with 2 where there is something to do
+  ciranda plan -e prod r42 --out prod.plan
+  ciranda apply prod.plan"""
 SOMETHING = 2
 
 

@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -31,8 +32,15 @@ class Listing:
     left_out: int = 0  # files that were not looked at
     _parsed: dict[str, ast.Module | None] = field(default_factory=dict)
 
+    @cached_property
+    def there(self) -> frozenset[str]:
+        """The same paths, to be asked."""
+        return frozenset(self.paths)
+
     def text(self, path: str) -> str:
-        """The text of a small file; empty for one that is not there, large, or no text."""
+        """The text of a small file; empty for one that is not listed, large, or no text."""
+        if path not in self.there:
+            return ""
         try:
             data = self.read(path)
             return data.decode() if len(data) <= LARGEST else ""

@@ -51,6 +51,11 @@ def test_every_command_line_of_a_page_is_understood(page: Path) -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_nothing_waits_for_a_plan_to_end_with_0_when_there_is_something_to_do(page: Path) -> None:
+    assert re.findall(r"^.*ciranda plan [^\n|]*&&.*$", page.read_text(), re.MULTILINE) == []
+
+
 def test_the_test_sees_an_option_that_is_not_there() -> None:
     page = "```sh\ncd x && ciranda run --fast\n```\nalso `ciranda plan -e prod --loud`"
     assert typed(page) == ["ciranda run --fast", "ciranda plan -e prod --loud"]

@@ -146,7 +146,7 @@ def test_a_service_that_never_gets_healthy_or_dies_right_after_leaves_the_old_re
     said = up.push(toy).succeeds().err
     assert "not healthy within 3 s" in said
     assert "what ran there goes on" in said
-    toy.edit("service.py", "time.sleep(60)", "import os, threading\nthreading.Timer(1.0, os._exit, [3]).start()")
+    toy.edit("service.py", "time.sleep(60)", "import os, threading\nthreading.Timer(0.3, os._exit, [3]).start()")
     toy.commit("dies right after")
     said = up.push(toy).succeeds().err
     assert "✗" in said

@@ -409,6 +409,10 @@ def test_a_service_that_does_not_come_up_leaves_the_old_release_and_says_where_i
     up.push(toy).succeeds()
     toy.edit("ciranda.toml", "service:predict", "servis:predict")
     toy.commit("a module that is not there")
+    assert "there is no module servis" in up.push(toy).fails().err
+    toy.edit("ciranda.toml", "servis:predict", "service:predict")
+    toy.edit("service.py", "def predict", "import servis\n\ndef predict")
+    toy.commit("a module that cannot be imported")
     told = up.push(toy).succeeds().err
     assert "No module named 'servis'" in told
     assert "what ran there goes on" in told
@@ -416,7 +420,7 @@ def test_a_service_that_does_not_come_up_leaves_the_old_release_and_says_where_i
     assert any("servis" in log.read_text() for log in folder.glob("*.log"))
     answer = up.ask("/sickly/prod/mean/", {"x": 1})
     assert (answer.status, answer.headers["x-ciranda-release"]) == (200, "r1")
-    toy.edit("ciranda.toml", "servis:predict", "service:predict")
+    toy.edit("service.py", "import servis\n\n", "")
     toy.commit("back")
     assert "live in" in up.push(toy).succeeds().err
 

@@ -11,7 +11,7 @@ from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
 from ciranda.pipeline import records
 from ciranda.project import declaration
-from ciranda.release import manifest, releases
+from ciranda.release import building, manifest, releases
 from ciranda.service import port
 from support.kernel import Ledger
 
@@ -347,7 +347,7 @@ class Site:
         with self.store.batch():
             made = self.store.put(model)
         version = records.Version("delay", made, f"key-{made}", "json", len(model), "model")
-        content = manifest.build(
+        content = building.build(
             project(**declared),
             commit=commit,
             tree=f"tree-{commit}",

@@ -14,7 +14,7 @@ from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
 from ciranda.loop import changes, job, jobs, receive, tell
 from ciranda.loop.places import Workshop
-from ciranda.release import manifest, releases
+from ciranda.release import building, manifest, releases
 from ciranda.versions import repositories
 from support.git import Clone, new_clone
 from support.kernel import Ledger
@@ -68,7 +68,7 @@ class Site:
         subprocess.run(
             ["git", "-C", str(self.bare), "fetch", "-q", str(self.clone.path), "+HEAD:refs/heads/main"], check=True
         )
-        content = manifest.build(
+        content = building.build(
             receive.declared(self.bare, commit), commit=commit, tree=repositories.commit(self.bare, commit).tree,
             interpreter="b3:interpreter", parameters={}, assets={}, policy="b3:policy",
         )  # fmt: skip

@@ -14,7 +14,7 @@ from ciranda.access import sessions, tokens
 from ciranda.app import home as homes
 from ciranda.app.views.pages import traffic
 from ciranda.checks import gate, verdicts
-from ciranda.environment import jobs, moves, revisions
+from ciranda.environment import jobs, moves, outputs, revisions
 from ciranda.kernel import clock, database, digest
 from ciranda.kernel.database import Database, Transaction
 from ciranda.kernel.lines import Lines
@@ -291,7 +291,7 @@ def _nightly(tx: Transaction) -> None:
             of=run["id"],
         )
         if state == "passed":
-            jobs.keep_output(tx, begun, version("scores", 3))
+            outputs.keep(tx, begun, version("scores", 3))
 
 
 def many(into: Filled, *, runs: int, changed: int, released: int) -> None:

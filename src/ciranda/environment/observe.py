@@ -71,13 +71,19 @@ def observe(place: Place, memory: Memory) -> Observed:
     reached = revisions.reached_since(database, project, environment, now_us - STANDBY_US)
     endings = database.query(sql.endings, project=project, environment=environment, since_us=now_us - MEMORY_US)
     asked = {row["instance"] for row in endings if row["asked_us"] is not None}
+    live = _resolve(place, memory, reached[0]) if reached else None
+    died = [row for row in endings if row["asked_us"] is None and live is not None and live.has(row["spec"])]
+    ill_us = max((row["exited_us"] or 0 for row in died), default=0)
+    if ill_us:  # whom it replaced is needed as long as it dies again and again, however long ago that was
+        since_us = min(now_us - STANDBY_US, (reached[0].ended_us or now_us) - 1)
+        reached = revisions.reached_since(database, project, environment, since_us)
     return Observed(
         project=project,
         environment=environment,
         now_us=now_us,
         target=None if target is None else _goal(place, memory, target),
-        live=_resolve(place, memory, reached[0]) if reached else None,
-        standby=_standby(place, memory, reached, now_us),
+        live=live,
+        standby=_standby(place, memory, reached, now_us, ill_us),
         instances=_instances(place, memory, asked, now_us),
         exits=tuple(
             Exit(row["instance"], row["spec"], row["exited_us"], row["exit"])
@@ -130,10 +136,13 @@ def _goal(place: Place, memory: Memory, target: revisions.Revision) -> Goal:
             return Goal(wanted, target.created_us, target.routed_us, "waiting")
 
 
-def _standby(place: Place, memory: Memory, reached: list[revisions.Revision], now_us: int) -> tuple[Standby, ...]:
+def _standby(
+    place: Place, memory: Memory, reached: list[revisions.Revision], now_us: int, ill_us: int
+) -> tuple[Standby, ...]:
+    """Who is warm until when: from when its successor was live; of what is live now, from when it last died (`ill_us`)."""
     found = []
     for successor, left in itertools.pairwise(reached):
-        until_us = (successor.ended_us or now_us) + STANDBY_US
+        until_us = max(successor.ended_us or now_us, ill_us if successor is reached[0] else 0) + STANDBY_US
         try:
             found.append(Standby(_resolve(place, memory, left), until_us))
         except (errors.Refused, errors.Corrupt):

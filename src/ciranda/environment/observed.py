@@ -29,6 +29,10 @@ class Wanted:
         """The part of that service."""
         return next((part for part in self.parts if part.service == service), None)
 
+    def has(self, spec: str) -> bool:
+        """Whether this is the specification of one of its services."""
+        return any(part.digest == spec for part in self.parts)
+
 
 @dataclass(frozen=True, slots=True)
 class Goal:

@@ -17,7 +17,7 @@ from ciranda.environment import moves
 from ciranda.kernel import clock, errors
 from ciranda.pipeline import lineage, profile, records
 from ciranda.project import declaration
-from ciranda.release import manifest, releases
+from ciranda.release import building, releases
 from ciranda.service import request_ids
 from support import pipeline
 from support.kernel import Ledger
@@ -76,7 +76,7 @@ def site(ledger: Ledger, tmp_path: Path) -> Iterator[Site]:
 
 
 def _deliver(bench: pipeline.Bench, run: records.RunResult) -> releases.Release:
-    content = manifest.build(
+    content = building.build(
         declaration.Project(name="toy", pipeline="pipeline.py", services=(SERVICE,)),
         commit="c" * 40,
         tree="t" * 40,

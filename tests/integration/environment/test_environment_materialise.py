@@ -7,7 +7,7 @@ from ciranda.environment.specs import Ground
 from ciranda.kernel.store import Store
 from ciranda.pipeline import records
 from ciranda.project import declaration
-from ciranda.release import manifest
+from ciranda.release import building
 
 PROJECT = declaration.Project(
     name="toy",
@@ -20,7 +20,7 @@ def test_only_what_services_use_is_written(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     with store.batch():
         made = {name: store.put(name.encode()) for name in ("model", "sales", "raw")}
-    content = manifest.build(
+    content = building.build(
         PROJECT,
         commit="c" * 40,
         tree="t" * 40,

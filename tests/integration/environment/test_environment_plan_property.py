@@ -15,7 +15,7 @@ from ciranda.environment import settings as server
 from ciranda.kernel import migrations, sealing
 from ciranda.pipeline import records
 from ciranda.project import declaration
-from ciranda.release import manifest, releases
+from ciranda.release import building, manifest, releases
 from support import environment
 from support.environment import Site
 from support.kernel import Ledger
@@ -112,7 +112,7 @@ def push(
         name: records.Version(name, f"b3:{version:064}", f"key-{name}-{version}", "json", 1, "model")
         for name, version in assets.items()
     }
-    content = manifest.build(
+    content = building.build(
         declaration.Project(**{field: getattr(declared, field) for field in declared.__dataclass_fields__} | {"name": project}),
         commit=f"{number:040}", tree=f"t{number}", interpreter="b3:i", parameters=parameters, assets=versions, policy="b3:p",
     )  # fmt: skip

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from ciranda.environment import moves, reconcile, revisions
-from ciranda.kernel import errors, events, tasks
+from ciranda.environment import moves, observe, reconcile, revisions
+from ciranda.environment.times import STANDBY_US
+from ciranda.kernel import clock, errors, events, tasks
 from ciranda.project import declaration
 from support import environment
 from support.environment import Instances, Site
@@ -242,3 +243,30 @@ def test_what_ended_with_the_whole_server_is_no_crash(site: Site, instances: Ins
     with loop(site, instances):
         until(lambda: gone not in instances.there and instances.answering() == {"delays": "r1"})
     assert not [one for one in events.after(site.database, 0) if one.kind == "instance.exited"]
+
+
+def test_what_was_replaced_stays_warm_and_answers_as_long_as_its_successor_dies(
+    site: Site, instances: Instances
+) -> None:
+    def of(release: str) -> list[str]:
+        return [one.id for one in instances.observe() if release in one.id and one.state == "healthy"]
+
+    with loop(site, instances):
+        for commit in ("c1", "c2"):
+            until(ended(site, site.target(commit)))
+        instances.kill(of("r2")[0])
+        until(lambda: instances.answering() == {"delays": "r1"})
+        until(lambda: instances.answering() == {"delays": "r2"})
+        back = (
+            "UPDATE revision SET ended_us = ended_us - :back, routed_us = routed_us - :back WHERE project = 'flights'"
+        )
+        site.database.write(lambda tx: tx.execute(back, back=2 * STANDBY_US))
+        (standby,) = observe.observe(site.place(instances), observe.Memory()).standby
+        assert standby.wanted.release == "r1"
+        assert standby.until_us > clock.now_us()
+        instances.kill(of("r2")[0])
+        until(lambda: instances.answering() == {"delays": "r1"})
+    forget = "UPDATE ending SET exited_us = exited_us - :back"
+    site.database.write(lambda tx: tx.execute(forget, back=2 * STANDBY_US))
+    with loop(site, instances):
+        until(lambda: of("r1") == [] and instances.answering() == {"delays": "r2"})

@@ -163,9 +163,7 @@ def test_rollback_to_a_named_release_and_what_it_refuses(site: Site) -> None:
 
 def test_scale_stays_over_new_releases_and_rollback_keeps_it(site: Site) -> None:
     deploy(site, "c1", services={"delays": 1})
-    made = site.database.write(
-        lambda tx: moves.scale(tx, "flights", "prod", service="delays", count=3, actor="ana")
-    )
+    made = site.database.write(lambda tx: moves.scale(tx, "flights", "prod", service="delays", count=3, actor="ana"))
     assert (made.cause, made.instances) == ("scale", {"delays": Count(3, "scale")})
     site.reach(made)
     assert deploy(site, "c2", services={"delays": 2}).instances == {"delays": Count(3, "scale")}
@@ -176,9 +174,7 @@ def test_scale_stays_over_new_releases_and_rollback_keeps_it(site: Site) -> None
 def test_scale_of_an_unfinished_target_keeps_its_verification(site: Site) -> None:
     places = (declaration.Environment("prod", verify=("pytest",)),)
     site.target("c1", environments=places)
-    made = site.database.write(
-        lambda tx: moves.scale(tx, "flights", "prod", service="delays", count=2, actor="ana")
-    )
+    made = site.database.write(lambda tx: moves.scale(tx, "flights", "prod", service="delays", count=2, actor="ana"))
     assert made.verify.commands == ("pytest",)
 
 
@@ -189,9 +185,7 @@ def test_scale_of_an_unfinished_target_keeps_its_verification(site: Site) -> Non
 def test_scale_refuses_what_makes_no_sense(site: Site, service: str, count: int, error: type[Exception]) -> None:
     deploy(site, "c1")
     with pytest.raises(error):
-        site.database.write(
-            lambda tx: moves.scale(tx, "flights", "prod", service=service, count=count, actor="ana")
-        )
+        site.database.write(lambda tx: moves.scale(tx, "flights", "prod", service=service, count=count, actor="ana"))
 
 
 def test_environments_are_known_in_their_order(site: Site) -> None:

@@ -79,9 +79,7 @@ def test_a_uv_lock_is_exported_and_its_dev_group_comes_along(tmp_path: Path) -> 
     subprocess.run([_uv(), "lock", "--quiet"], cwd=tree, check=True)
     locked = built(tree, tmp_path / "i")
     assert (locked.locked, locked.lock) == (True, "uv.lock")
-    assert (
-        locked.distributions == unlocked.distributions == {"six": "1.17.0", "iniconfig": "2.1.0", **SERVERS}
-    )
+    assert locked.distributions == unlocked.distributions == {"six": "1.17.0", "iniconfig": "2.1.0", **SERVERS}
 
 
 def test_the_python_that_the_project_asks_for(tmp_path: Path) -> None:

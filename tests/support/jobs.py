@@ -8,7 +8,7 @@ from typing import Any
 
 from ciranda.app import home as homes
 from ciranda.environment import jobs as rows
-from ciranda.environment import moves, revisions
+from ciranda.environment import moves, outputs, revisions
 from ciranda.kernel import errors, migrations, tasks
 from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
@@ -120,7 +120,7 @@ class Site:
 
     def value(self, asset: str = "scores", environment: str = "prod") -> bytes:
         """What an environment has of an asset from its jobs."""
-        return self.places.store.get(rows.outputs(self.database, "toy", environment)[asset].version.digest)
+        return self.places.store.get(outputs.current(self.database, "toy", environment)[asset].version.digest)
 
     def said(self, run: rows.Run) -> list[str]:
         """The lines of a run."""

@@ -1,4 +1,4 @@
-"""Jobs of environments in the ledger: which there are, their runs, and the versions that they made."""
+"""Jobs of environments in the ledger: which there are, and their runs."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from ciranda.kernel import clock, digest, statements
 from ciranda.kernel.database import Database, Transaction
-from ciranda.pipeline import records
 from ciranda.project import cron
 from ciranda.release import manifest
 
@@ -79,17 +78,6 @@ class Run:
         if self.started_us is None or self.ended_us is None:
             return None
         return max(0.0, (self.ended_us - self.started_us) / 1e6)
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """The version of an asset that an environment has from a job."""
-
-    asset: str
-    version: records.Version
-    job_run: str
-    at_us: int
-    job: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,22 +224,6 @@ def mark_late(tx: Transaction, one: Known, due_us: int) -> bool:
     """Remember that an occurrence was told to be late; False when it was before."""
     marked = tx.execute(sql.mark_late, project=one.project, environment=one.environment, name=one.name, due_us=due_us)
     return bool(marked)
-
-
-def keep_output(tx: Transaction, run: Run, version: records.Version) -> None:
-    """An environment has this version of an asset now."""
-    tx.execute(
-        sql.keep_output, project=run.project, environment=run.environment, asset=version.asset,
-        version=json.dumps(asdict(version), ensure_ascii=False), job_run=run.id, at_us=clock.now_us(),
-    )  # fmt: skip
-
-
-def outputs(database: Database | Transaction, project: str, environment: str) -> dict[str, Output]:
-    """What the jobs of what is live made, as an environment has it now, by asset. What no job makes any more is the release's."""
-    rows = database.query(sql.outputs, project=project, environment=environment)
-    makes = {asset for one in known(database, project, environment) for asset in one.job.run} if rows else set()
-    found = (Output(**row | {"version": records.Version(**json.loads(row["version"]))}) for row in rows)
-    return {output.asset: output for output in found if output.asset in makes}
 
 
 def overdue(one: Known, passed_us: int | None, now_us: int) -> int | None:

@@ -9,7 +9,7 @@ from ciranda.environment.revisions import Revision
 from ciranda.kernel import errors, statements
 from ciranda.kernel.database import Database, Transaction
 from ciranda.project import layers
-from ciranda.project.declaration import Scalar
+from ciranda.project.values import Scalar
 from ciranda.release.manifest import Manifest, Setting
 
 sql = statements.load("ciranda.environment")

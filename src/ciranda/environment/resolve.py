@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from ciranda.environment import revisions, secrets, settings
 from ciranda.environment.revisions import Count, Revision, Value, Verification
 from ciranda.kernel.database import Database, Transaction
-from ciranda.project import declaration, layers
+from ciranda.project import layers
+from ciranda.project.values import Scalar
 from ciranda.release import manifest, releases
 
 
@@ -39,9 +40,7 @@ def resolve(
     )
 
 
-def configuration(
-    content: manifest.Manifest, environment: str, server: Mapping[str, declaration.Scalar]
-) -> dict[str, Value]:
+def configuration(content: manifest.Manifest, environment: str, server: Mapping[str, Scalar]) -> dict[str, Value]:
     """The configuration of a release: the declared default, the environment's layer, then what was set on the server. Pure.
 
     Raises errors.Refused for a value of the server's that is not of the declared type.

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from ciranda.environment.times import STANDBYS, WAYS
 from ciranda.kernel import errors, statements
 from ciranda.kernel.database import Database, Transaction
-from ciranda.project import declaration
+from ciranda.project.values import Scalar
 
 sql = statements.load("ciranda.environment")
 
@@ -20,7 +20,7 @@ Cause = Literal["promotion", "rollback", "scale", "config", "secret", "clone", "
 class Value:
     """A resolved configuration value and the layer that it came from: `default`, `environments.NAME` or `server`."""
 
-    value: declaration.Scalar
+    value: Scalar
     layer: str
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ciranda.kernel import clock, statements
 from ciranda.kernel.database import Database, Transaction
-from ciranda.project.declaration import Scalar
+from ciranda.project.values import Scalar
 
 sql = statements.load("ciranda.environment")
 

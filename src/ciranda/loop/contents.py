@@ -7,14 +7,14 @@ from ciranda.loop import receive
 from ciranda.loop.changes import Change
 from ciranda.pipeline import records
 from ciranda.project import declaration
-from ciranda.release import manifest
+from ciranda.release import building, manifest
 from ciranda.versions import repositories
 
 
 def of_change(change: Change, repository: Path) -> manifest.Manifest:
     """The manifest of a change whose gate is green, from what the judge recorded."""
     outcome = change.outcome
-    return manifest.build(
+    return building.build(
         receive.declared(repository, change.head),
         commit=change.head,
         tree=repositories.commit(repository, change.head).tree,
@@ -27,7 +27,7 @@ def of_change(change: Change, repository: Path) -> manifest.Manifest:
 
 def of_run(project: declaration.Project, *, commit: str, tree: str, run: records.RunResult) -> manifest.Manifest:
     """The manifest that a run could become. Raises errors.Invalid when a service uses what the run did not make."""
-    return manifest.build(
+    return building.build(
         project,
         commit=commit,
         tree=tree,

@@ -8,7 +8,7 @@ from typing import Any
 
 from ciranda.access import reaching
 from ciranda.checks import gate, policy, verdicts
-from ciranda.environment import jobs, revisions
+from ciranda.environment import jobs, outputs, revisions
 from ciranda.environment.jobs import Run
 from ciranda.kernel import confine, digest, tasks
 from ciranda.kernel.database import Transaction
@@ -119,9 +119,16 @@ def _run(bench: Bench, task: tasks.Task, workshop: Workshop) -> None:
             evidence = _evidence(own, workshop)
             teller.say(*wording.asset(result, own, width=width, evidence=evidence, run=made.number))
     decision = gate.decide(found, steps=made.steps)
-    outputs = [made.assets[asset] for asset in bench.job.run] if decision.passed else []
+    versions = [made.assets[asset] for asset in bench.job.run] if decision.passed else []
     _conclude(
-        run, task, workshop, made=made, found=found, outputs=outputs, reason=decision.reason, retries=bench.job.retries
+        run,
+        task,
+        workshop,
+        made=made,
+        found=found,
+        versions=versions,
+        reason=decision.reason,
+        retries=bench.job.retries,
     )
 
 
@@ -163,7 +170,7 @@ def _conclude(
     *,
     made: records.RunResult | None = None,
     found: Sequence[gate.Verdict] = (),
-    outputs: Sequence[records.Version] = (),
+    versions: Sequence[records.Version] = (),
     reason: str = "",
     retries: int = 0,
 ) -> None:
@@ -171,15 +178,15 @@ def _conclude(
 
     def work(tx: Transaction) -> bool:
         verdicts.keep(tx, run.id, found)
-        tasks.finish(tx, task, state="done" if outputs else "failed", result={"reason": reason})
-        for version in outputs:
-            jobs.keep_output(tx, run, version)
+        tasks.finish(tx, task, state="done" if versions else "failed", result={"reason": reason})
+        for version in versions:
+            outputs.keep(tx, run, version)
         of = None if made is None else made.run
-        return queue.close(tx, run, passed=bool(outputs), reason=reason, of=of, retries=retries)
+        return queue.close(tx, run, passed=bool(versions), reason=reason, of=of, retries=retries)
 
     again = workshop.database.write(work)
     teller = tell.Teller(workshop.lines, run.id)
     if again:
         teller.say(job_lines.again(run, retries, queue.pause(run.attempt)), pauses=True)
     else:
-        teller.end(*job_lines.ended(run, [version.asset for version in outputs], reason))
+        teller.end(*job_lines.ended(run, [version.asset for version in versions], reason))

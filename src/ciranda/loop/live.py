@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from ciranda.environment import jobs, revisions
+from ciranda.environment import outputs, revisions
 from ciranda.kernel import errors
 from ciranda.kernel.store import Store
 from ciranda.loop import restore
@@ -43,14 +43,14 @@ def running(places: Workshop, project: str, environment: str) -> Mapping[str, ma
     if revision is None:
         return {}
     named = restore.manifest(places, releases.by_id(places.database, revision.release)).assets
-    made = {name: output.version for name, output in jobs.outputs(places.database, project, environment).items()}
+    made = {name: output.version for name, output in outputs.current(places.database, project, environment).items()}
     return named | {name: manifest.Asset(one.digest, one.key, one.codec, one.kind) for name, one in made.items()}
 
 
 def _made(places: Workshop, revision: revisions.Revision, *, forgiving: bool) -> dict[str, records.Version]:
     """What jobs made there."""
     found = {}
-    for name, output in jobs.outputs(places.database, revision.project, revision.environment).items():
+    for name, output in outputs.current(places.database, revision.project, revision.environment).items():
         if places.store.has(output.version.digest):
             found[name] = output.version
         elif not forgiving:

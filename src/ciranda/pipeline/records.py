@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["source", "dataset", "model", "step"]
+from ciranda.project.values import Kind
 
 
 @dataclass(frozen=True, slots=True)

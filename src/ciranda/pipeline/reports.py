@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ciranda.pipeline.records import Kind, Outcome, StepResult
+from ciranda.pipeline.records import Outcome, StepResult
+from ciranda.project.values import Kind
 
 
 @dataclass(frozen=True, slots=True)

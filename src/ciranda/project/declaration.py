@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-Scalar = str | int | float | bool
+from ciranda.project.values import Scalar
 
 
 @dataclass(frozen=True, slots=True)

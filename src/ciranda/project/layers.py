@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ciranda.kernel import errors
-from ciranda.project.declaration import Scalar
+from ciranda.project.values import Scalar
 
 LONGEST = 1 << 16  # bytes of a value: a process takes no longer variable than twice that
 SAID = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}

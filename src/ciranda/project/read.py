@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from ciranda.kernel import errors
 from ciranda.project import jobs, layers, names, problems, schema, sources
-from ciranda.project.declaration import Checks, Environment, Keep, Project, Scalar, Service, Setting
+from ciranda.project.declaration import Checks, Environment, Keep, Project, Service, Setting
 from ciranda.project.reading import Reading, Table
+from ciranda.project.values import Scalar
 
 FILE = "ciranda.toml"
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*\Z")

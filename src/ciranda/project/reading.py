@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ciranda.project import names, positions, problems, schema
-from ciranda.project.declaration import Scalar
+from ciranda.project.values import Scalar
 
 
 class Reading:

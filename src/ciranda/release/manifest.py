@@ -4,13 +4,11 @@ The assets of a manifest are all that its run has, so that a release alone says 
 that its services use are written to disk for their instances; older manifests name only these.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ciranda.kernel import digest, errors
-from ciranda.pipeline import records
-from ciranda.project import declaration
+from ciranda.project.values import Kind, Scalar
 
 FORMAT = "ciranda.release/1"
 
@@ -22,7 +20,7 @@ class Asset:
     digest: str
     key: str
     codec: str
-    kind: records.Kind
+    kind: Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ class Setting:
     """A declared configuration value: its type and what it is where no layer says otherwise."""
 
     type: str
-    default: declaration.Scalar
+    default: Scalar
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,7 @@ class Environment:
     """What the commit says of an environment: its place in the chain, its layer of configuration, its verification."""
 
     after: str | None
-    values: dict[str, declaration.Scalar]
+    values: dict[str, Scalar]
     verify: tuple[str, ...]
     verify_timeout: float  # seconds
     approvals: int = 0  # of the plan of a release before it enters
@@ -132,81 +130,6 @@ class Manifest:
     def data(self) -> bytes:
         """The canonical bytes, as the store keeps them."""
         return digest.canonical(self.document())
-
-
-def build(
-    project: declaration.Project,
-    *,
-    commit: str,
-    tree: str,
-    interpreter: str,
-    parameters: Mapping[str, Any],
-    assets: Mapping[str, records.Version],
-    policy: str,
-) -> Manifest:
-    """The manifest of a judged commit. `assets` are all that its run has: what steps made, and the sources.
-
-    Raises errors.Invalid when a service uses an asset that the run did not make.
-    """
-    for service in project.services:
-        for name in service.uses:
-            if name not in assets:
-                raise errors.Invalid(
-                    f'services.{service.name}.uses names "{name}", which the run did not make',
-                    where=f"ciranda.toml:{service.line}" if service.line else "ciranda.toml",
-                    hint="what there is: ciranda show",
-                )
-    return Manifest(
-        project=project.name,
-        commit=commit,
-        tree=tree,
-        interpreter=interpreter,
-        parameters=dict(parameters),
-        assets={
-            name: Asset(version.digest, version.key, version.codec, version.kind) for name, version in assets.items()
-        },
-        services={
-            service.name: Service(
-                form=service.form,
-                run=service.run,
-                uses=tuple(service.uses),
-                instances=service.instances,
-                health=service.health,
-                drain=float(service.drain),
-                start_timeout=float(service.start_timeout),
-                owner=service.owner or project.owner,
-                secrets=tuple(service.secrets),
-            )
-            for service in project.services
-        },
-        settings={setting.name: Setting(setting.type, setting.default) for setting in project.settings},
-        environments={
-            place.name: Environment(
-                place.after,
-                dict(place.config),
-                tuple(place.verify),
-                float(place.verify_timeout),
-                place.approvals,
-                tuple(place.secrets),
-            )
-            for place in project.environments
-        },
-        policy=policy,
-        jobs={job.name: _job(job, project) for job in project.jobs},
-    )
-
-
-def _job(job: declaration.Job, project: declaration.Project) -> Job:
-    last = tuple(place.name for place in project.environments[-1:])
-    return Job(
-        run=tuple(job.run),
-        schedule=job.schedule,
-        ready_by=job.ready_by,
-        environments=(job.environments or last) if job.schedule else (),
-        retries=job.retries,
-        timeout=float(job.timeout),
-        owner=job.owner,
-    )
 
 
 def read(data: bytes) -> Manifest:

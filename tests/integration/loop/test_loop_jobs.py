@@ -8,7 +8,7 @@ import pytest
 
 from ciranda.app.views import jobs as views
 from ciranda.app.views import screen
-from ciranda.environment import holds, moves, revisions
+from ciranda.environment import holds, moves, outputs, revisions
 from ciranda.environment import jobs as rows
 from ciranda.kernel import clock, errors, tasks
 from ciranda.loop import job, jobs, live, receive
@@ -322,7 +322,7 @@ def test_where_nothing_is_live_any_more_nothing_runs(site: Site) -> None:
     assert (site.now(waits).state, site.now(waits).reason) == ("skipped", "nothing is live in prod")
     jobs.Sweep(site.places).look()
     assert rows.known(site.database) == []
-    assert rows.outputs(site.database, "toy", "prod") == {}
+    assert outputs.current(site.database, "toy", "prod") == {}
     with pytest.raises(errors.NotFound, match="what is live in prod of toy has no job nightly"):
         jobs.by_hand(site.places, "toy", "prod", "nightly", actor="ana")
 
@@ -348,7 +348,7 @@ def test_checks_compare_with_what_the_last_run_made(site: Site) -> None:
     site.numbers.write_text("1 2 3 4")
     assert site.run().state == "passed"
     commit = receive.declared(site.bare, release.commit_sha)
-    assert live.assets(site.places, commit)["scores"] == rows.outputs(site.database, "toy", "prod")["scores"].version
+    assert live.assets(site.places, commit)["scores"] == outputs.current(site.database, "toy", "prod")["scores"].version
     lost = live.running(site.places, "toy", "prod")["scores"].digest
     site.places.store.discard(lost)
     with pytest.raises(errors.NotFound, match="a job made for prod, is not in the store any more") as caught:

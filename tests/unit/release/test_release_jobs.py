@@ -4,13 +4,13 @@ from dataclasses import replace
 
 from ciranda.kernel import digest
 from ciranda.project import declaration
-from ciranda.release import manifest
+from ciranda.release import building, manifest
 
 CHAIN = (declaration.Environment("test"), declaration.Environment("prod", after="test"))
 
 
 def build(*jobs: declaration.Job) -> manifest.Manifest:
-    return manifest.build(
+    return building.build(
         declaration.Project("toy", "pipeline.py", environments=CHAIN, jobs=jobs),
         commit="c" * 40, tree="t" * 40, interpreter="b3:11", parameters={}, assets={}, policy="b3:22",
     )  # fmt: skip

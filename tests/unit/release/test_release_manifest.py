@@ -5,7 +5,7 @@ import pytest
 from ciranda.kernel import digest, errors
 from ciranda.pipeline import records
 from ciranda.project import declaration
-from ciranda.release import manifest
+from ciranda.release import building, manifest
 
 PROJECT = declaration.Project(
     name="flights",
@@ -27,7 +27,7 @@ def version(name: str, object: str = "b3:00") -> records.Version:
 
 
 def build(project: declaration.Project = PROJECT, **assets: records.Version) -> manifest.Manifest:
-    return manifest.build(
+    return building.build(
         project,
         commit="c" * 40,
         tree="t" * 40,

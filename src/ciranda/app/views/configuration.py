@@ -10,7 +10,7 @@ from ciranda.kernel import errors
 from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
 from ciranda.project import layers, read
-from ciranda.project.declaration import Scalar
+from ciranda.project.values import Scalar
 from ciranda.release import releases
 from ciranda.release.manifest import Manifest
 

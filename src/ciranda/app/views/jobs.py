@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ciranda.checks import gate, verdicts
-from ciranda.environment import jobs
+from ciranda.environment import jobs, outputs
 from ciranda.kernel import digest, errors
 from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
@@ -69,16 +69,16 @@ def gather(database: Database, store: Store, project: str, environment: str, nam
         Entry(run, schedule.said(run.due_us), _release(database, run), _run(database, run))
         for run in jobs.history(database, project, environment, name, most)
     )
-    outputs = []
-    for asset, output in jobs.outputs(database, project, environment).items():
+    has = []
+    for asset, output in outputs.current(database, project, environment).items():
         of = jobs.get(database, output.job_run)
         if asset in listed.run and of is not None:
             due, run = schedule.said(of.due_us), _run(database, of)
-            outputs.append(Output(asset, output.version.digest, output.version.rows, due, run))
+            has.append(Output(asset, output.version.digest, output.version.rows, due, run))
     last = next((entry.of for entry in entries if entry.of.state != "skipped"), None)
     said = () if last is None else tuple(verdicts.of(database, last.id))
     found = () if last is None else _found(database, store, last, [gate.Verdict(**one) for one in said])
-    return View(project, listed, entries, said, found, tuple(outputs))
+    return View(project, listed, entries, said, found, tuple(has))
 
 
 def _release(database: Database, run: jobs.Run) -> str:

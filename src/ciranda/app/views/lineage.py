@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ciranda.app import looking
 from ciranda.checks import verdicts
-from ciranda.environment import jobs, revisions
+from ciranda.environment import jobs, outputs, revisions
 from ciranda.kernel import errors
 from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
@@ -100,7 +100,7 @@ def find(ground: Ground, project: str, named: str, environment: str | None = Non
     if is_release(where):
         return _of(ground, releases.get(ground.database, project, where), name)
     revision = live(ground, project, where)
-    if "#" not in where and (output := jobs.outputs(ground.database, project, where).get(name)) is not None:
+    if "#" not in where and (output := outputs.current(ground.database, project, where).get(name)) is not None:
         return _of_job(ground, output, revision)
     return _of(ground, releases.by_id(ground.database, revision.release), name, revision)
 
@@ -254,7 +254,7 @@ def _of(ground: Ground, release: releases.Release, name: str, revision: revision
     return Found(_in(ground, run, version), release, revision)
 
 
-def _of_job(ground: Ground, output: jobs.Output, revision: revisions.Revision) -> Found:
+def _of_job(ground: Ground, output: outputs.Output, revision: revisions.Revision) -> Found:
     """The version that a job of the environment made, which it has in the place of its release's."""
     ran = jobs.get(ground.database, output.job_run)
     run = None if ran is None or ran.run is None else runs.by_id(ground.database, ran.run)

@@ -1,0 +1,85 @@
+"""The manifest of a judged commit, built from what it declares and what its run made."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ciranda.kernel import errors
+from ciranda.pipeline import records
+from ciranda.project import declaration
+from ciranda.release import manifest
+
+
+def build(
+    project: declaration.Project,
+    *,
+    commit: str,
+    tree: str,
+    interpreter: str,
+    parameters: Mapping[str, Any],
+    assets: Mapping[str, records.Version],
+    policy: str,
+) -> manifest.Manifest:
+    """The manifest of a judged commit. `assets` are all that its run has: what steps made, and the sources.
+
+    Raises errors.Invalid when a service uses an asset that the run did not make.
+    """
+    for service in project.services:
+        for name in service.uses:
+            if name not in assets:
+                raise errors.Invalid(
+                    f'services.{service.name}.uses names "{name}", which the run did not make',
+                    where=f"ciranda.toml:{service.line}" if service.line else "ciranda.toml",
+                    hint="what there is: ciranda show",
+                )
+    return manifest.Manifest(
+        project=project.name,
+        commit=commit,
+        tree=tree,
+        interpreter=interpreter,
+        parameters=dict(parameters),
+        assets={
+            name: manifest.Asset(version.digest, version.key, version.codec, version.kind)
+            for name, version in assets.items()
+        },
+        services={
+            service.name: manifest.Service(
+                form=service.form,
+                run=service.run,
+                uses=tuple(service.uses),
+                instances=service.instances,
+                health=service.health,
+                drain=float(service.drain),
+                start_timeout=float(service.start_timeout),
+                owner=service.owner or project.owner,
+                secrets=tuple(service.secrets),
+            )
+            for service in project.services
+        },
+        settings={setting.name: manifest.Setting(setting.type, setting.default) for setting in project.settings},
+        environments={
+            place.name: manifest.Environment(
+                place.after,
+                dict(place.config),
+                tuple(place.verify),
+                float(place.verify_timeout),
+                place.approvals,
+                tuple(place.secrets),
+            )
+            for place in project.environments
+        },
+        policy=policy,
+        jobs={job.name: _job(job, project) for job in project.jobs},
+    )
+
+
+def _job(job: declaration.Job, project: declaration.Project) -> manifest.Job:
+    last = tuple(place.name for place in project.environments[-1:])
+    return manifest.Job(
+        run=tuple(job.run),
+        schedule=job.schedule,
+        ready_by=job.ready_by,
+        environments=(job.environments or last) if job.schedule else (),
+        retries=job.retries,
+        timeout=float(job.timeout),
+        owner=job.owner,
+    )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ciranda.app.views import plan as views
-from ciranda.environment import plans, revisions
+from ciranda.environment import plans, revisions, saved_plans
 from ciranda.kernel import errors
 from ciranda.kernel.database import Database, Transaction
 from ciranda.kernel.store import Store
@@ -20,10 +20,10 @@ def apply(database: Database, store: Store, name: str, *, actor: str) -> tuple[p
     """
 
     def work(tx: Transaction, read: plans.Read) -> tuple[plans.Plan, revisions.Revision]:
-        made = plans.again(tx, read, plans.find(tx, name))
+        made = plans.again(tx, read, saved_plans.find(tx, name))
         if made.release is None and not made.empty:
             raise errors.Refused(
-                f"the plan {plans.short(made.digest)} destroys {made.environment}, which is asked for by its name",
+                f"the plan {saved_plans.short(made.digest)} destroys {made.environment}, which is asked for by its name",
                 hint=f"ciranda destroy -e {made.environment}",
             )
         return made, plans.apply(tx, made, read, actor=actor)
@@ -49,10 +49,10 @@ def approve(database: Database, store: Store, name: str, *, actor: str) -> tuple
     """Approve a plan; False when that user did before. Raises errors.NotFound, errors.Stale, errors.Refused when there is nothing to do."""
 
     def work(tx: Transaction, read: plans.Read) -> tuple[plans.Plan, bool]:
-        made = plans.again(tx, read, plans.find(tx, name))
+        made = plans.again(tx, read, saved_plans.find(tx, name))
         if made.empty:
             raise errors.Refused(
-                f"there is nothing to approve: {made.environment} is as the plan {plans.short(name)} says",
+                f"there is nothing to approve: {made.environment} is as the plan {saved_plans.short(name)} says",
                 hint=f"see: ciranda status -e {made.environment}",
             )
         return made, plans.approve(tx, made, actor=actor)
@@ -69,7 +69,7 @@ def destroy(
         revisions.environment(tx, project, environment)
         made = plans.make(tx, read, project, environment, None)
         if not made.empty and made.digest != name:
-            raise plans.stale(made, name, plans.find(tx, name).body)
+            raise plans.stale(made, name, saved_plans.find(tx, name).body)
         return made, plans.apply(tx, made, read, actor=actor)
 
     return _do(database, store, work)

@@ -11,7 +11,18 @@ from ciranda.access import tokens
 from ciranda.app import applying, configuring
 from ciranda.app import home as homes
 from ciranda.app.views import metrics, plan, status
-from ciranda.environment import holds, memory, moves, observe, plans, reconcile, revisions, secrets, specs
+from ciranda.environment import (
+    holds,
+    memory,
+    moves,
+    observe,
+    plans,
+    reconcile,
+    revisions,
+    saved_plans,
+    secrets,
+    specs,
+)
 from ciranda.environment.jobs import Run as JobRun
 from ciranda.kernel import database, errors, log, store
 from ciranda.loop import advance, approvals, changes, jobs, places, receive, recheck, refresh, restore
@@ -143,9 +154,7 @@ class Control:
         self, project: str, environment: str, *, name: str, value: bytes, declared: bool, actor: str
     ) -> dict[str, Any]:
         """Set a secret of an environment."""
-        version, new, made = self._configuring.secret(
-            project, environment, name, value, declared=declared, actor=actor
-        )
+        version, new, made = self._configuring.secret(project, environment, name, value, declared=declared, actor=actor)
         return {"name": name, "version": version, "new": new, "to": None if made is None else self._revision(made)}
 
     def clone(self, project: str, environment: str, *, to: str, secrets: bool, actor: str) -> dict[str, Any]:
@@ -173,7 +182,7 @@ class Control:
 
     def apply(self, plan: str, *, actor: str) -> dict[str, Any]:
         """Do what a plan says. Raises errors.NotFound, errors.Stale, errors.Refused."""
-        saved = plans.find(self.database, plan)
+        saved = saved_plans.find(self.database, plan)
         if saved.release is not None:
             self._refuse_worse(saved.project, saved.release, saved.environment)
         return self._planned(*applying.apply(self.database, self.store, plan, actor=actor))
@@ -183,7 +192,7 @@ class Control:
         if plan.startswith(approvals.CHANGE):
             return self._approve_change(plan, actor=actor)
         made, new = applying.approve(self.database, self.store, plan, actor=actor)
-        by = [one.actor for one in plans.approvals(self.database, made.digest)]
+        by = [one.actor for one in saved_plans.approvals(self.database, made.digest)]
         return {
             "plan": made.digest, "project": made.project, "environment": made.environment, "new": new, "by": by,
             "needed": made.needed,

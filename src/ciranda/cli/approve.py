@@ -10,7 +10,7 @@ from ciranda.app import home as homes
 from ciranda.app.views import plan as views
 from ciranda.app.views import project as projects
 from ciranda.app.views import saved
-from ciranda.environment import plans
+from ciranda.environment import plans, saved_plans
 from ciranda.kernel import errors
 from ciranda.loop import approvals
 
@@ -53,7 +53,7 @@ def lines(answer: dict[str, object]) -> list[str]:
     if "change" in answer:
         return [f"change {answer['change']} of {answer['project']} goes on without a verdict: {answer['reason']}"]
     by, needed = list(answer["by"]), int(str(answer["needed"]))  # type: ignore[call-overload]
-    name, place = plans.short(str(answer["plan"])), answer["environment"]
+    name, place = saved_plans.short(str(answer["plan"])), answer["environment"]
     told = f"the plan {name} for {place} is approved by {', '.join(by)}"
     if not answer["new"]:
         told += " (you did before)"

@@ -1,11 +1,10 @@
 """Plans in the ledger: what would become of an environment, known by its digest, approved and applied as that and as nothing else."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ciranda.environment import holds, moves, plan, resolve, revisions
+from ciranda.environment import holds, moves, plan, resolve, revisions, saved_plans
 from ciranda.environment.plan import Part, Side
 from ciranda.environment.resolve import Resolved
 from ciranda.kernel import clock, digest, errors, events, statements
@@ -16,7 +15,6 @@ from ciranda.release.manifest import Manifest
 
 sql = statements.load("ciranda.environment")
 Read = Callable[[releases.Release], Manifest]  # the content of a release
-SHORT, FEWEST = len("b3:") + 6, len("b3:") + 4  # characters of a digest: as it is told, and as it may be given
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +58,6 @@ class Plan:
         return tuple(part for part in self.parts if part.sign != "same")
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """A plan that the ledger has."""
-
-    digest: str
-    project: str
-    environment: str
-    base: str | None
-    release: str | None
-    body: Mapping[str, Any]
-    actor: str
-    created_us: int
-    asked_us: int | None  # since when a release waits for approvals of it
-
-
-@dataclass(frozen=True, slots=True)
-class Approval:
-    """Who approved a plan, and when (µs UTC)."""
-
-    plan: str
-    actor: str
-    at_us: int
-
-
 def make(
     database: Database | Transaction, read: Read, project: str, environment: str, release: releases.Release | None
 ) -> Plan:
@@ -116,11 +90,6 @@ def asks(database: Database | Transaction, read: Read, content: Manifest, enviro
     return bool(_approvals(content, environment) or (there is not None and _approvals(there, environment)))
 
 
-def asked(database: Database | Transaction, release: releases.Release) -> bool:
-    """Whether a release waits, or once waited, for approvals."""
-    return database.one(sql.asked_for_release, release=release.digest) is not None
-
-
 def reader(store: Store) -> Read:
     """Reads the content of releases, each once."""
     known: dict[str, Manifest] = {}
@@ -131,11 +100,6 @@ def reader(store: Store) -> Read:
         return known[release.id]
 
     return content
-
-
-def short(name: str) -> str:
-    """A digest as people say it: `b3:9ad1c0`."""
-    return name[:SHORT]
 
 
 def save(tx: Transaction, wanted: Plan, *, actor: str) -> str:
@@ -154,30 +118,6 @@ def ask(tx: Transaction, wanted: Plan, *, actor: str) -> bool:
     return bool(tx.execute(sql.ask_for_plan, digest=save(tx, wanted, actor=actor), at_us=clock.now_us()))
 
 
-def find(database: Database | Transaction, name: str) -> Saved:
-    """A plan by its digest or the beginning of it. Raises errors.NotFound, errors.Invalid when several begin so."""
-    text = name if name.startswith("b3:") else f"b3:{name}"
-    rows = database.query(sql.plans_by_prefix, prefix=f"{text}%") if text[3:].isalnum() and len(text) >= FEWEST else []
-    if not rows:
-        raise errors.NotFound(f"there is no plan {name}", hint="make one: ciranda plan -e ENVIRONMENT")
-    if len(rows) > 1:
-        raise errors.Invalid(f"several plans begin with {name}", hint="say more of its digest")
-    return _saved(rows[0])
-
-
-def waiting(database: Database | Transaction, project: str, environment: str) -> Saved | None:
-    """The newest plan, on what is there now, that a release waits for."""
-    now = revisions.current(database, project, environment)
-    rows = database.query(sql.asked_plans, project=project, environment=environment)
-    there = None if now is None else now.id
-    return next((_saved(row) for row in rows if row["base"] == there), None)
-
-
-def approvals(database: Database | Transaction, name: str) -> list[Approval]:
-    """Who approved a plan, the first one first."""
-    return [Approval(**row) for row in database.query(sql.approvals_of, plan=name)]
-
-
 def approve(tx: Transaction, wanted: Plan, *, actor: str) -> bool:
     """Approve a plan as it is now; False when that user did before."""
     name = save(tx, wanted, actor=actor)
@@ -190,7 +130,7 @@ def approve(tx: Transaction, wanted: Plan, *, actor: str) -> bool:
     return bool(new)
 
 
-def again(database: Database | Transaction, read: Read, saved: Saved) -> Plan:
+def again(database: Database | Transaction, read: Read, saved: saved_plans.Saved) -> Plan:
     """A saved plan as it would be made now. Raises errors.Stale when that is another one."""
     release = None if saved.release is None else releases.get(database, saved.project, saved.release)
     made = make(database, read, saved.project, saved.environment, release)
@@ -214,19 +154,19 @@ def stale(made: Plan, name: str, body: Mapping[str, Any]) -> errors.Stale:
             f"{' and '.join(other) or 'what it would change'} of {place} {'are' if len(other) > 1 else 'is'} other now"
         )
     verb = f"ciranda plan {named} -e {place}" if named else f"ciranda destroy -e {place}"
-    return errors.Stale(f"the plan {short(name)} is stale: {why}", hint=f"make it anew: {verb}")
+    return errors.Stale(f"the plan {saved_plans.short(name)} is stale: {why}", hint=f"make it anew: {verb}")
 
 
 def refuse_unapproved(database: Database | Transaction, wanted: Plan) -> None:
     """Raises errors.Refused while too few users have approved it."""
     name = wanted.digest
-    there = approvals(database, name)
+    there = saved_plans.approvals(database, name)
     if len(there) < wanted.needed:
         by = f" (by {', '.join(one.actor for one in there)})" if there else ""
         needs = "1 approval" if wanted.needed == 1 else f"{wanted.needed} approvals"
         raise errors.Refused(
-            f"{wanted.environment} needs {needs} of the plan {short(name)}, and it has {len(there)}{by}",
-            hint=f"ciranda approve {short(name)}",
+            f"{wanted.environment} needs {needs} of the plan {saved_plans.short(name)}, and it has {len(there)}{by}",
+            hint=f"ciranda approve {saved_plans.short(name)}",
         )
 
 
@@ -275,7 +215,3 @@ def apply(tx: Transaction, wanted: Plan, read: Read, *, actor: str, event: str |
 def _approvals(content: Manifest, environment: str) -> int:
     place = content.environments.get(environment)
     return place.approvals if place is not None else 0
-
-
-def _saved(row: Mapping[str, Any]) -> Saved:
-    return Saved(**dict(row) | {"body": json.loads(row["body"])})

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from ciranda.environment import moves, plans, revisions
+from ciranda.environment import moves, revisions, saved_plans
 from ciranda.kernel import clock, errors, failpoints, log, tasks
 from ciranda.kernel.database import Database, Transaction
 from ciranda.loop import changes, contents, delivering, jobs, pins, refresh, restore, tell, wording
@@ -86,7 +86,7 @@ class Loop:
         if change.state != "delivering" or change.release is None:
             return False
         database = self._places.database
-        return plans.asked(database, releases.by_id(database, change.release))
+        return saved_plans.asked(database, releases.by_id(database, change.release))
 
     def _complain(self, text: str) -> None:
         """Say what is wrong, not the same twice in a row."""

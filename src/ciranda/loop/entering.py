@@ -1,6 +1,6 @@
 """A release enters an environment: by the plan of that entry, when as many users have approved it as the environment asks for."""
 
-from ciranda.environment import plans, revisions
+from ciranda.environment import plans, revisions, saved_plans
 from ciranda.kernel import errors
 from ciranda.kernel.database import Transaction
 from ciranda.loop import restore, tell, wording
@@ -43,18 +43,18 @@ def lacks(release: releases.Release, content: Manifest, environment: str, places
         made = plans.make(places.database, read, release.project, environment, release)
     except errors.Refused:
         return False
-    return not made.empty and len(plans.approvals(places.database, made.digest)) < made.needed
+    return not made.empty and len(saved_plans.approvals(places.database, made.digest)) < made.needed
 
 
 def ask(change: Change, release: releases.Release, environment: str, places: Workshop) -> None:
     """Record that the release waits for approvals, and say so once for each plan."""
     made = plans.make(places.database, plans.reader(places.store), release.project, environment, release)
-    name, missing = made.digest, made.needed - len(plans.approvals(places.database, made.digest))
+    name, missing = made.digest, made.needed - len(saved_plans.approvals(places.database, made.digest))
     key = f"{environment}:approvals:{name}"
     if missing > 0 and not tell.Teller(places.lines, change.id).said(key):
         places.database.write(lambda tx: plans.ask(tx, made, actor=change.actor))
         needs = wording.plural(missing, "approval")
-        say(change, environment, key, f"waits for {needs}: ciranda approve {plans.short(name)}", places)
+        say(change, environment, key, f"waits for {needs}: ciranda approve {saved_plans.short(name)}", places)
 
 
 def say(change: Change, environment: str, key: str, text: str, places: Workshop, *more: str) -> None:

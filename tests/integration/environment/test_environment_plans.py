@@ -7,7 +7,7 @@ import pytest
 from ciranda.app import applying
 from ciranda.app.views import diff
 from ciranda.app.views import plan as views
-from ciranda.environment import holds, moves, plans, revisions, settings
+from ciranda.environment import holds, moves, plans, revisions, saved_plans, settings
 from ciranda.kernel import errors, events, migrations
 from ciranda.project import declaration
 from support import environment
@@ -53,7 +53,7 @@ def test_the_same_question_has_the_same_digest_and_is_kept_once(site: Site) -> N
     first, again = planned(site), planned(site)
     assert first.digest == again.digest
     assert saved(site, first) == saved(site, again) == first.digest
-    found = plans.find(site.database, plans.short(first.digest))
+    found = saved_plans.find(site.database, saved_plans.short(first.digest))
     assert (found.digest, found.environment) == (first.digest, "prod")
     assert found.body["parts"][0]["kind"] in ("model", "service")
 
@@ -61,14 +61,14 @@ def test_the_same_question_has_the_same_digest_and_is_kept_once(site: Site) -> N
 @pytest.mark.parametrize("name", ["b3:00000000", "b3:%", "b3:zz__", "", "b3:ab"])
 def test_a_plan_that_is_not_there_is_refused(site: Site, name: str) -> None:
     with pytest.raises(errors.NotFound, match="there is no plan"):
-        plans.find(site.database, name)
+        saved_plans.find(site.database, name)
 
 
 def test_what_was_applied_leaves_nothing_to_do_and_is_applied_once(site: Site) -> None:
     deploy(site, "c1")
     deploy(site, "c2", "test")
     name = saved(site, planned(site))
-    made = apply(site, plans.short(name))
+    made = apply(site, saved_plans.short(name))
     assert (made.name, made.cause, made.actor, made.state) == ("prod#2", "promotion", "ana", "target")
     assert planned(site).plan.empty
     assert views.lines(planned(site))[0] == "prod runs r2: nothing to do"
@@ -83,7 +83,7 @@ def test_a_plan_is_stale_when_the_environment_has_moved(site: Site) -> None:
         deploy(site, commit, "test")
     name = saved(site, planned(site, "r2"))
     site.reach(promote(site, "r3"))
-    with pytest.raises(errors.Stale, match=f"the plan {plans.short(name)} is stale: prod is at #2 now") as found:
+    with pytest.raises(errors.Stale, match=f"the plan {saved_plans.short(name)} is stale: prod is at #2 now") as found:
         apply(site, name)
     assert found.value.hint == "make it anew: ciranda plan r2 -e prod"
 
@@ -139,7 +139,7 @@ def test_approvals_are_of_users_and_of_the_plan_as_it_is(site: Site) -> None:
     assert any("needs 2 approvals, has 0" in line for line in views.lines(view))
     with pytest.raises(errors.Refused, match="needs 2 approvals") as found:
         promote(site, "r2")
-    assert found.value.hint == f"ciranda approve {plans.short(name)}"
+    assert found.value.hint == f"ciranda approve {saved_plans.short(name)}"
     assert approve(site, name, "ana")
     assert not approve(site, name, "ana")
     with pytest.raises(errors.Refused, match="and it has 1"):
@@ -170,15 +170,15 @@ def test_what_runs_says_how_many_approvals_its_successor_needs(site: Site) -> No
 def test_the_plan_that_waits_is_the_one_of_what_is_there_now(site: Site) -> None:
     deploy(site, "c1", environments=GUARDED)
     deploy(site, "c2", "test", environments=GUARDED)
-    assert plans.waiting(site.database, "flights", "prod") is None
+    assert saved_plans.waiting(site.database, "flights", "prod") is None
     view = planned(site)
     assert site.database.write(lambda tx: plans.ask(tx, view.plan, actor="ciranda"))
     assert not site.database.write(lambda tx: plans.ask(tx, view.plan, actor="ciranda"))
-    waits = plans.waiting(site.database, "flights", "prod")
+    waits = saved_plans.waiting(site.database, "flights", "prod")
     assert waits is not None
     assert waits.digest == view.digest
     deploy(site, "c3")
-    assert plans.waiting(site.database, "flights", "prod") is None
+    assert saved_plans.waiting(site.database, "flights", "prod") is None
 
 
 def destroy(site: Site) -> revisions.Revision:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ciranda.app.views import difference, facts, waiting
-from ciranda.environment import plan, plans, revisions
+from ciranda.environment import plan, plans, revisions, saved_plans
 from ciranda.environment.times import SECOND, STANDBY_US
 from ciranda.kernel import clock, confine, errors
 from ciranda.kernel.database import Database, Transaction
@@ -145,7 +145,7 @@ def look(database: Database, read: plans.Read, made: plans.Plan, *, folder: Path
         used=frozenset(name for one in (before, after) if one is not None for name in read(one).used),
         costs=_costs(database, made),
         commits=None if before is None or after is None else _commits(database, folder, before, after),
-        approvals=tuple(one.actor for one in plans.approvals(database, digest)) if made.needed else (),
+        approvals=tuple(one.actor for one in saved_plans.approvals(database, digest)) if made.needed else (),
         blocked=_blocked(database, read, made, before),
         unconfined=_unconfined(read, after),
         unkept=() if after is None else read(after).unkept,
@@ -188,7 +188,7 @@ def lines(view: View) -> list[str]:
         found += _hung("back", _way_back(view))
     found += _warnings(view, empty=False)
     counted = difference.counts(made.parts)
-    name = plans.short(view.digest)
+    name = saved_plans.short(view.digest)
     verb = f"ciranda apply {name}" if made.release is not None else f"ciranda destroy -e {place}"
     told = f"{counted['add']} to add, {counted['change']} to change, {counted['remove']} to destroy."
     return [*found, f"Plan {name}…: {told}     apply: {verb}"]
@@ -240,7 +240,9 @@ def _warnings(view: View, *, empty: bool) -> list[str]:
         by = f" ({', '.join(view.approvals)})" if view.approvals else ""
         if len(view.approvals) < view.plan.needed:
             needs = facts.plural(view.plan.needed, "approval")
-            said.append(f"needs {needs}, has {len(view.approvals)}{by}: ciranda approve {plans.short(view.digest)}")
+            said.append(
+                f"needs {needs}, has {len(view.approvals)}{by}: ciranda approve {saved_plans.short(view.digest)}"
+            )
         else:
             said.append(f"approved by {', '.join(view.approvals)}")
     if not empty and view.blocked:

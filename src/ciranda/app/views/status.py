@@ -8,7 +8,7 @@ from typing import Any
 from ciranda.app import home as homes
 from ciranda.app.views import lacking
 from ciranda.app.views import project as projects
-from ciranda.environment import jobs, plans, revisions
+from ciranda.environment import jobs, revisions, saved_plans
 from ciranda.environment.jobs import Listed
 from ciranda.environment.times import MEMORY_US, SECOND, STANDBY_US
 from ciranda.kernel import clock, errors, sockets, statements
@@ -197,12 +197,12 @@ def _project(
 
 def _asked(database: Database, project: str, environment: str) -> list[str]:
     """The plan that waits for approvals: `r42 waits for 1 approval in prod: ciranda approve b3:9ad1c0`."""
-    found = plans.waiting(database, project, environment)
+    found = saved_plans.waiting(database, project, environment)
     if found is None or found.release is None:
         return []
-    missing = int(found.body["approvals"]) - len(plans.approvals(database, found.digest))
+    missing = int(found.body["approvals"]) - len(saved_plans.approvals(database, found.digest))
     release, needs = releases.get(database, project, found.release).name, plural(missing, "approval")
-    text = f"{release} waits for {needs} in {environment}: ciranda approve {plans.short(found.digest)}"
+    text = f"{release} waits for {needs} in {environment}: ciranda approve {saved_plans.short(found.digest)}"
     return [text] if missing > 0 else []
 
 

@@ -311,6 +311,14 @@ def test_what_is_broken_is_named(
     assert mend in told(look(site.home.root), said).mend
 
 
+def test_a_ledger_on_postgresql_that_does_not_answer(site: pages.Filled) -> None:
+    (site.home.root / "ledger.url").write_text("postgresql://me:hunter2@127.0.0.1:9/ledger\n")
+    (site.home.root / "ledger.url").chmod(0o600)
+    found = look(site.home.root)
+    assert any("database" in what or "answer" in what or "reach" in what for what in unwell(found)), unwell(found)
+    assert "hunter2" not in json.dumps(found.document()), "the password of an address is not told"
+
+
 def test_objects_that_have_changed_are_found_within_the_budget_and_by_a_deep_look(site: pages.Filled) -> None:
     large = site.store.put(b"x" * 200_000)
     path = site.home.store / "objects" / large[3:5] / large[5:]

@@ -6,10 +6,11 @@ from typing import Any
 
 from ciranda.demo import judge
 from ciranda.demo.judge import Said
-from ciranda.demo.scene import BACK, Play, Played
+from ciranda.demo.scene import Play, Played
 from ciranda.demo.story import Night
 
 JOB = 120.0  # seconds for a run of the job
+LOADED = 30.0  # seconds for its table to be read
 LOAD = """\
 import json, sys
 import ciranda
@@ -53,12 +54,13 @@ def table(play: Play) -> list[dict[str, Any]] | None:
     """The rows of production's table, as a program of its own loads them; None where it could not."""
     name = play.story.nightly.table
     play.screen.command(f'python -c \'ciranda.load("{name}", environment="prod")\'')
-    said = play.stage.run(sys.executable, "-c", LOAD, name, timeout=BACK)
+    said = play.stage.run(sys.executable, "-c", LOAD, name, timeout=LOADED)
     try:
         rows = json.loads(said.text) if said.code == 0 else None
     except ValueError:
-        return None
+        rows = None
     if not isinstance(rows, list):
+        play.screen.line(" ".join([f"it ended with {said.code}:", *said.text.strip().splitlines()[-1:]]))
         return None
     play.screen.line(f"{len(rows):,} rows of {judge.days(rows)}")
     return rows

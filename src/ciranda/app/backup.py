@@ -10,11 +10,15 @@ asked for.
     token      settings.toml      secrets.key
 """
 
+import gzip
 import io
 import json
+import lzma
 import os
+import re
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -24,6 +28,7 @@ from typing import IO, Any
 from ciranda.app import home as homes
 from ciranda.kernel import clock, database, dump, errors, files
 from ciranda.kernel.database import Transaction
+from ciranda.project import names
 from ciranda.version import __version__
 from ciranda.versions import copies, repositories
 
@@ -31,6 +36,11 @@ FORMAT = "ciranda.backup/1"
 FACTS = "ciranda-backup.json"
 KEY = "secrets.key"
 OWN = ("token", "settings.toml")  # files of the home itself
+COPIED = re.compile(
+    rf"(store/(objects/[0-9a-f]{{2}}/[0-9a-f]{{62}}|packs/[\w.-]+\.pack)|lines/[\w.-]+\.jsonl|runs/[\w-]+/log\.jsonl"
+    rf"|{'|'.join(map(re.escape, (*OWN, KEY)))})\Z",
+    re.ASCII,
+)  # what is copied as it is
 
 Report = Callable[[str], None]
 
@@ -171,21 +181,52 @@ def _sync(path: Path) -> None:
 
 @contextmanager
 def reading(path: Path) -> Iterator[tuple[tarfile.TarFile, dict[str, Any]]]:
-    """An archive that stands at what follows its facts. Raises errors.NotFound, errors.Invalid for another file."""
+    """An archive that stands at what follows its facts, of which `tables` and `repositories` are records.
+
+    Raises errors.NotFound, errors.Invalid for another file, errors.Corrupt for one that cannot be read to its end.
+    """
+    if not path.is_file():
+        raise errors.NotFound("there is no such backup", where=str(path))
     try:
         with tarfile.open(path, "r|*") as archive:
             first = archive.next()
             file = archive.extractfile(first) if first is not None and first.name == FACTS else None
-            facts = json.loads(file.read()) if file is not None else {}
-            if (facts.get("format"), facts.get("home")) != (FORMAT, homes.FORMAT.strip()):
-                raise _foreign(path)
-            yield archive, facts
-    except FileNotFoundError:
-        raise errors.NotFound("there is no such backup", where=str(path)) from None
-    except (tarfile.TarError, ValueError, EOFError) as error:
+            yield archive, _facts(json.loads(file.read()) if file is not None else {}, path)
+    except PermissionError:
+        raise errors.Refused("this backup cannot be read by you", where=str(path)) from None
+    except (
+        tarfile.TarError,
+        ValueError,
+        EOFError,
+        RecursionError,
+        gzip.BadGzipFile,
+        zlib.error,
+        lzma.LZMAError,
+    ) as error:
         raise errors.Corrupt(
             f"this backup cannot be read: {error}", where=str(path), hint="take another one"
         ) from error
+
+
+def _facts(told: Any, path: Path) -> dict[str, Any]:
+    if not isinstance(told, dict) or (told.get("format"), told.get("home")) != (FORMAT, homes.FORMAT.strip()):
+        raise _foreign(path)
+    known = set(dump.tables(packages()))
+    try:
+        tables = {name: dump.Table(**said) for name, said in told["tables"].items()}
+        copied = {name: copies.Copy(**said) for name, said in told["repositories"].items()}
+        refs = [text for copy in copied.values() for pair in copy.refs.items() for text in pair]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise errors.Corrupt(
+            f"what this backup says of itself is not whole: {error}", where=str(path), hint="take another one"
+        ) from None
+    if strange := next((table for table in tables if table not in known), None):
+        raise errors.Corrupt(
+            "this Ciranda has no such table", where=strange, hint="use the Ciranda that made the backup"
+        )
+    if not all(names.problem(copy) is None for copy in copied) or not all(isinstance(text, str) for text in refs):
+        raise errors.Corrupt("it names repositories that cannot be", where=str(path), hint="take another one")
+    return told | {"tables": tables, "repositories": copied}
 
 
 def _foreign(path: Path) -> errors.Invalid:

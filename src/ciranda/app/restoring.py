@@ -3,6 +3,7 @@
 import os
 import shutil
 import tarfile
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,50 +70,71 @@ def restore(path: Path, home: homes.Home, *, ledger: str | None, report: Report)
         shutil.rmtree(fresh.sockets, ignore_errors=True)
     for name in facts["repositories"]:
         repositories.ensure(home.repositories, name)  # its hooks name the home
-    refs = sum(len(copy["refs"]) for copy in facts["repositories"].values())
-    sealed = 0 if (home.root / backup.KEY).exists() else int(facts["tables"].get("secret", {}).get("rows", 0))
+    refs = sum(len(copy.refs) for copy in facts["repositories"].values())
+    sealed = 0 if (home.root / backup.KEY).exists() else getattr(facts["tables"].get("secret"), "rows", 0)
     return Restored(home.root, rows, chained, refs, objects, lost, _interpreters(home, report), sealed)
 
 
 def _fill(archive: tarfile.TarFile, facts: dict[str, Any], home: homes.Home, report: Report) -> None:
+    seen: set[str] = set()
     with homes.opened(home) as (ledger, _):
         for member in archive:
             if member.name == backup.FACTS:
                 continue  # read already
-            file = archive.extractfile(member)
+            file = archive.extractfile(member) if member.isreg() else None
             if file is None:
-                raise errors.Corrupt(f"{member.name} is no file", where=member.name)
+                raise errors.Corrupt("this is no plain file", where=member.name)
+            if member.name in seen:
+                raise errors.Corrupt("this is in the backup twice", where=member.name)
+            seen.add(member.name)
             kind, _, name = member.name.partition("/")
             match kind:
                 case "ledger":
-                    _rows(ledger, name.removesuffix(".jsonl"), facts, file)
+                    _refuse_gap(name.removesuffix(".jsonl"), facts, seen)
+                    _rows(ledger, name.removesuffix(".jsonl"), facts, file, home.root)
                 case "repositories":
                     report(f"repository {name.removesuffix('.pack')}")
                     _repository(home, name.removesuffix(".pack"), facts, file)
-                case "store" | "lines" | "runs":
-                    _copy(home.root, member.name, file)
-                case _ if member.name in (*backup.OWN, backup.KEY):
+                case _ if backup.COPIED.match(member.name):
                     _copy(home.root, member.name, file)
                 case _:
                     raise errors.Corrupt("this does not belong into a backup", where=member.name)
+    wanted = [f"ledger/{table}.jsonl" for table in facts["tables"]]
+    wanted += [f"repositories/{name}.pack" for name in facts["repositories"]]
+    if lost := [name for name in wanted if name not in seen]:
+        raise errors.Corrupt("this is not in the backup, which says that it is", where=lost[0])
 
 
-def _rows(ledger: Database, table: str, facts: dict[str, Any], file: IO[bytes]) -> None:
+def _refuse_gap(table: str, facts: dict[str, Any], seen: set[str]) -> None:
+    """Raises errors.Corrupt where a table that comes before this one, and that it may refer to, has not come."""
+    tables = [each for each in dump.tables(backup.packages()) if each in facts["tables"]]
+    before = tables[: tables.index(table)] if table in tables else []
+    if lost := next((each for each in before if f"ledger/{each}.jsonl" not in seen), None):
+        raise errors.Corrupt("this table is not in the backup, which says that it is", where=lost)
+
+
+def _rows(ledger: Database, table: str, facts: dict[str, Any], file: IO[bytes], folder: Path) -> None:
     if table not in facts["tables"] or table not in dump.tables(backup.packages()):
         raise errors.Corrupt("this Ciranda has no such table", where=table, hint="use the Ciranda that made the backup")
 
     def work(tx: Transaction) -> None:
         if tx.one(f"SELECT 1 AS found FROM {table} LIMIT 1"):
             raise errors.Refused("the ledger is not empty", where=table, hint="name an empty one: --ledger URL")
-        dump.insert(tx, table, file)
+        dump.insert(tx, table, spool)
 
-    ledger.write(work)
+    with tempfile.TemporaryFile(dir=folder) as spool:  # what is not as it was is no row that a table would take
+        sums = dump.Sum()
+        spool.writelines(sums.add(line) for line in file)
+        spool.seek(0)
+        if sums.table != facts["tables"][table]:
+            raise errors.Corrupt(f"the rows of {table} are not as they were", where=table, hint="take another backup")
+        ledger.write(work)
 
 
 def _repository(home: homes.Home, name: str, facts: dict[str, Any], file: IO[bytes]) -> None:
     if name not in facts["repositories"]:
         raise errors.Corrupt("this repository is not in the backup's list", where=name)
-    copy = copies.Copy(**facts["repositories"][name])
+    copy: copies.Copy = facts["repositories"][name]
     copies.unpack(home.repositories, name, copy, file)
     if copies.look(repositories.path(home.repositories, name)) != copy:
         raise errors.Corrupt("the refs of this repository are not as they were", where=name)
@@ -120,8 +142,6 @@ def _repository(home: homes.Home, name: str, facts: dict[str, Any], file: IO[byt
 
 def _copy(root: Path, name: str, file: IO[bytes]) -> None:
     target = root / name
-    if ".." in target.parts or not target.is_relative_to(root):
-        raise errors.Corrupt("this lies outside of a home", where=name)
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with open(target, "xb") as out:
         shutil.copyfileobj(file, out)
@@ -145,7 +165,7 @@ def _compared(facts: dict[str, Any], home: homes.Home) -> tuple[int, int]:
 
         found = ledger.write(work)
         for table, said in facts["tables"].items():
-            if found[table] != dump.Table(**said):
+            if found[table] != said:
                 raise errors.Corrupt(
                     f"the rows of {table} are not as they were", where=table, hint="take another backup"
                 )

@@ -43,7 +43,7 @@ def put(
     """
     check_name(name)
     if not SHORTEST <= len(value) <= LONGEST:
-        said = "empty" if not value else f"{len(value):,} bytes long"
+        said = "empty" if not value else "too long" if len(value) > LONGEST else f"{len(value):,} bytes long"
         raise errors.Invalid(
             f"the value of {name} is {said}: a secret has {SHORTEST} to {LONGEST:,} bytes",
             hint="what need not be hidden belongs into [config]: ciranda config set NAME=VALUE -e ENV",

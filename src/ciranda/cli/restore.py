@@ -42,7 +42,8 @@ def main(given: argparse.Namespace) -> int:
         sys.stdout.write(f"      lost before the backup: {what}; a run of its commit makes it anew\n")
     if done.locked:
         sys.stdout.write(
-            f"  ! {words.count(done.locked, 'sealed value')} without the key: their projects take no push, and no service that names one starts\n"
+            f"  ! {words.count(done.locked, 'sealed value')} without the key: "
+            "their projects take no push, and no service that names one starts\n"
             f"      put it back from where you keep it: {up.shown(done.home / backup.KEY)}\n"
         )
     for what in done.unbuilt:

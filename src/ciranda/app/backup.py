@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ciranda.app import home as homes
+from ciranda.environment import secrets
 from ciranda.kernel import clock, database, dump, errors, files
 from ciranda.kernel.database import Transaction
 from ciranda.project import names
@@ -34,7 +35,7 @@ from ciranda.versions import copies, repositories
 
 FORMAT = "ciranda.backup/1"
 FACTS = "ciranda-backup.json"
-KEY = "secrets.key"
+KEY = secrets.FILE
 OWN = ("token", "settings.toml")  # files of the home itself
 COPIED = re.compile(
     rf"(store/(objects/[0-9a-f]{{2}}/[0-9a-f]{{62}}|packs/[\w.-]+\.pack)|lines/[\w.-]+\.jsonl|runs/[\w-]+/log\.jsonl"

@@ -252,9 +252,7 @@ class Execution:
                 self._result(worker, task, step, answer, payload)
             case "outcome", Check() as check:
                 self._recorder.open()
-                found = evidence.outcome(
-                    check, answer, store=self._parts.store, private=self._request.project.private
-                )
+                found = evidence.outcome(check, answer, store=self._parts.store, private=self._request.project.private)
                 self._decided(check, tries.counted(self._parts.database, task.parts.key, found))
             case "failed", _:
                 self._heed_room(workers.message(answer))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ciranda.kernel import sockets
 from support import project as projects
 from support import web
 
@@ -139,6 +141,7 @@ def up(folder: Path, *arguments: str, **variables: str) -> Iterator[Server]:
         yield started
     finally:
         seed.ciranda("down").succeeds()
+        shutil.rmtree(sockets.place(started.home), ignore_errors=True)
 
 
 def eventually(true: Callable[[], object], what: str, patience: float = PATIENCE) -> None:

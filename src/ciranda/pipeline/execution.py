@@ -12,7 +12,7 @@ from typing import Any
 
 from ciranda.kernel import clock, errors, files
 from ciranda.kernel.lines import Lines
-from ciranda.pipeline import cache, evidence, handover, key, lending, references, reports, tries, workers
+from ciranda.pipeline import cache, evidence, handover, key, lending, references, reports, sourcing, tries, workers
 from ciranda.pipeline.prepare import Prepared
 from ciranda.pipeline.recording import Recorder
 from ciranda.pipeline.records import Check, Outcome, Step, StepResult, Version
@@ -66,7 +66,7 @@ class Execution:
         self._busy: dict[workers.Worker, _Task] = {}
         self._steps: deque[_Task] = deque()  # work that waits for a worker; steps go first
         self._checks: deque[_Task] = deque()
-        self._single = frozenset(name for name in prepared.versions if prepared.files(name, parts.store) == 1)
+        self._single = sourcing.single(request.project)
         self._lender = lending.Lender(
             lambda listing: references.entries(parts.store, listing),
             prepared.found.looking.marks,

@@ -40,6 +40,13 @@ def count(version: Version, store: Store) -> int:
     return len(store.listing(version.digest))
 
 
+def single(project: Project) -> frozenset[str]:
+    """The sources whose declaration names one file: a pattern may match another one tomorrow."""
+    return frozenset(
+        source.name for source in project.sources if source.url or not any(c in source.files for c in "*?[")
+    )
+
+
 def version(name: str, paths: Collection[str], survey: Survey, store: Store) -> Version:
     """A source as a version; files that the store does not have are put there.
 

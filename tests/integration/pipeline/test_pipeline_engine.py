@@ -164,6 +164,22 @@ def test_what_cannot_be_stored_is_refused_by_name(tmp_path: Path, value: str, to
         assert told in step.error
 
 
+@pytest.mark.parametrize(("files", "kind"), [("data/*.txt", "folder"), ("data/raw.txt", "file")])
+def test_a_pattern_is_a_folder_of_files_also_while_one_file_matches(tmp_path: Path, files: str, kind: str) -> None:
+    pipeline = """
+from pathlib import Path
+from ciranda import step
+
+@step
+def kind(raw: Path) -> str:
+    return "folder" if raw.is_dir() else "file"
+"""
+    declared = f'[sources]\nraw = {{ files = "{files}" }}\n'
+    with build.bench(tmp_path, pipeline, toml=declared, **{"data/raw.txt": "1"}) as bench:
+        version = bench.run().assets["kind"]
+        assert bench.parts.store.get(version.digest).decode() == kind
+
+
 def test_a_step_is_tried_again_as_often_as_it_says(tmp_path: Path) -> None:
     pipeline = f"""
 from pathlib import Path

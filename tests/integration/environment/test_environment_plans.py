@@ -240,3 +240,14 @@ def test_differences_have_names(site: Site) -> None:
         gather("nowhere", "r1")
     with pytest.raises(errors.NotFound, match="has not run twice"):
         gather(None, None)
+
+
+def test_without_names_the_last_two_runs_of_everything_are_compared(site: Site) -> None:
+    row = (
+        "INSERT INTO run (id, project, number, commit_id, dirty, cause, actor, trust, state, started_us, ended_us, interpreter,"
+        " confined, summary) VALUES (:id, 'flights', :number, 'c', 0, :cause, 'ana', 'local', 'finished', 1, 2, 'b3:', 0, '{}')"
+    )
+    for number, cause in enumerate(("by hand", "change 7", "job nightly in prod"), start=1):
+        site.database.write(lambda tx, n=number, c=cause: tx.execute(row, id=f"run{n}", number=n, cause=c))
+    view = diff.gather(site.database, site.store, "flights", None, None)
+    assert (view.before, view.after) == ("run-1", "run-2")

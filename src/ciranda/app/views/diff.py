@@ -53,7 +53,8 @@ def gather(database: Database, store: Store, project: str, before: str | None, a
     Raises errors.NotFound for a name that is nobody's.
     """
     if before is None or after is None:
-        last = [one for one in runs.history(database, project) if one.state in ("finished", "failed")][:2]
+        ended = [one for one in runs.history(database, project) if one.state in ("finished", "failed")]
+        last = [one for one in ended if not one.cause.startswith("job ")][:2]  # a job makes a part of the assets alone
         if len(last) < 2:
             raise errors.NotFound(f"{project} has not run twice yet", hint="run it: ciranda run")
         after, before = (one.name for one in last)

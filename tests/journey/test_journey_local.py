@@ -6,8 +6,10 @@ import pty
 import re
 import select
 import signal
+import sqlite3
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -206,9 +208,14 @@ def test_an_interrupt_keeps_what_was_made(tmp_path: Path) -> None:
         "    print('here', flush=True)\n    time.sleep(60)\n",
     )
     with here.start(str(project.CIRANDA), "run") as run:
+        ledger = f"file:{tmp_path}/home/ledger.db?mode=ro"
         while not list((tmp_path / "home" / "runs").glob("*/log.jsonl")):
             assert run.poll() is None, run.communicate()
             time.sleep(0.02)
+        with closing(sqlite3.connect(ledger, uri=True)) as opened:
+            while opened.execute("SELECT count(*) FROM result WHERE asset = 'quick'").fetchone() == (0,):
+                assert run.poll() is None, run.communicate()
+                time.sleep(0.02)
         run.send_signal(signal.SIGINT)
         out = run.communicate(timeout=30)[0]
         assert run.returncode == 130

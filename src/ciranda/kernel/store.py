@@ -117,7 +117,7 @@ class Store:
                         where=str(self._root),
                         hint="try again later",
                     ) from None
-                time.sleep(0.05)
+                time.sleep(0.05)  # an flock knows no time-out
 
     @contextmanager
     def _locked(self, how: int) -> Iterator[None]:

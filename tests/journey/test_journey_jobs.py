@@ -45,7 +45,7 @@ MORE = """
 
     [jobs.stuck]
     run = ["slow"]
-    timeout = 1
+    timeout = 5
 
     [environments.test]
 
@@ -126,7 +126,7 @@ def _wrong_and_mended(toy: Project, numbers: Path) -> None:
 
 def _killed(toy: Project, up: Server, pause: Path) -> None:
     """Control, runner and with it the task's process are killed in the middle of a run."""
-    pause.write_text("1.5")
+    pause.write_text("4")
     waiting = toy.start(str(CIRANDA), "job", "run", "long", "-e", "prod")
     eventually(lambda: states(toy, "long")[:1] == [("by hand", "running")], "it runs")
     refused = toy.ciranda("job", "run", "long", "-e", "prod").fails()
@@ -150,7 +150,7 @@ def _too_slow(toy: Project, up: Server, pause: Path) -> None:
     eventually(asked, "control is back")
     eventually(lambda: states(toy, "stuck")[:1] == [("by hand", "failed")], "it was ended")
     assert time.monotonic() - began < 30
-    assert shown(toy, "stuck")["entries"][0]["of"]["reason"] == "it took longer than 1 s"
+    assert shown(toy, "stuck")["entries"][0]["of"]["reason"] == "it took longer than 5 s"
     assert list((up.home / "runs").glob("job-*")) == []
     interrupted = toy.ciranda("show", "--json").succeeds().json["run"]
     assert (interrupted["state"], interrupted["cause"]) == ("interrupted", "job stuck in prod")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ciranda.access import tokens
-from ciranda.app import applying, configuring
+from ciranda.app import applying, configuring, watching
 from ciranda.app import home as homes
 from ciranda.app.views import metrics, plan, status
 from ciranda.environment import (
@@ -49,16 +49,19 @@ class Control:
         self._stopping = threading.Event()
         self._waiter = self.database.waiter()
         self._watch = threading.Thread(target=self._find_environments, name="environments")
+        self._watches = watching.Watches(self._looks())
 
     def start(self) -> None:
         """Begin to advance changes and to reconcile environments."""
         self._watch.start()
         self._loop.start()
+        self._watches.start()
 
     def stop(self) -> None:
         """Stop after the acts under way; services go on."""
         self._stopping.set()
         self._waiter.wake()
+        self._watches.stop()
         self._loop.stop()
         self._watch.join()
         for reconciler in self._reconcilers.values():
@@ -228,6 +231,10 @@ class Control:
             "name": revision.name, "release": release.name, "state": revision.state,
             "services": sorted(revision.instances),
         }  # fmt: skip
+
+    def _looks(self) -> list[watching.Watch]:
+        """What control does by the clock; a line for each."""
+        return []
 
     def _is_admin(self, user: str) -> bool:
         found = tokens.user(self.database, user)

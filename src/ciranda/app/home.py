@@ -10,10 +10,10 @@ from pathlib import Path
 
 from ciranda.kernel import database, errors, files, migrations, sockets, store
 
-FORMAT = "ciranda.home/2\n"
-FORMER = ("ciranda.home/1\n",)  # what `up` brings up to date
+FORMAT = "ciranda.home/3\n"
+FORMER = ("ciranda.home/1\n", "ciranda.home/2\n")  # what `up` brings up to date
 # The rooms that own tables, lowest first: the order in which their migrations run.
-ROOMS = ("kernel", "access", "versions", "pipeline", "checks", "release", "environment", "loop")
+ROOMS = ("kernel", "access", "versions", "pipeline", "checks", "release", "monitor", "environment", "loop", "feedback")
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ def test_a_disk_that_counts_no_names_is_not_out_of_them() -> None:
 
 def test_files_of_a_home() -> None:
     mine = house.File("/h/token", 0o600, True, True)
-    good = house.House("/h", True, "ciranda.home/2\n", (house.File("/h", 0o700, True, True), mine), ())
+    good = house.House("/h", True, "ciranda.home/3\n", (house.File("/h", 0o700, True, True), mine), ())
     assert unwell(house.judge(good)) == []
     stolen = replace(good, files=(replace(mine, ours=False), replace(mine, writable=False)))
     assert [one.mend.partition(" /")[0] for one in unwell(house.judge(stolen))] == [

@@ -1,0 +1,1 @@
+"""FEEDBACK notifications, incidents, items, delivery figures, reactions."""

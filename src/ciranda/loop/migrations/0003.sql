@@ -1,0 +1,1 @@
+-- What format 3 of the home adds.

@@ -1,0 +1,1 @@
+"""MONITOR  metrics, predictions, drift, alerts, and the judge of a rollout."""

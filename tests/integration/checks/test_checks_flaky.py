@@ -41,7 +41,7 @@ def test_what_cannot_be_judged_and_only_warns_does_not_keep_the_others_from_runn
     commands = ["sleep 30", "true"]
 
     def run(eased: tuple[str, ...]) -> list[bool | None]:
-        found = code.run_all(commands, place, timeout=0.3, database=db, tree="t", interpreter="i", eased=eased)
+        found = code.run_all(commands, place, timeout=1.5, database=db, tree="t", interpreter="i", eased=eased)
         return [outcome.passed for outcome in found]
 
     assert run(()) == [None]

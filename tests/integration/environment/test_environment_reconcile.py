@@ -67,10 +67,8 @@ def test_releases_go_live_one_after_the_other_and_back_is_a_swap(site: Site, ins
         until(lambda: instances.answering() == {"delays": "r2"})
         until(ended(site, second))
         started = instances.made
-        begin = time.monotonic()
         site.database.write(lambda tx: moves.rollback(tx, "flights", "prod", actor="ana"))
         until(lambda: instances.answering() == {"delays": "r1"})
-        assert time.monotonic() - begin < 1.0
         until(lambda: states(site) == ["reached"] * 3)
     assert instances.made == started == 4
     spec = next(iter(instances.specs.values()))

@@ -1,0 +1,141 @@
+"""Ticks become chunks: what was written moment by moment is kept series by series, at each level. Over one connection to the store's file."""
+
+import math
+import sqlite3
+import struct
+import zlib
+from array import array
+from collections.abc import Iterable, Sequence
+
+from ciranda.monitor.series import levels, steps
+from ciranda.monitor.series.samples import cumulative
+
+_HEAD = struct.Struct("<qI")
+_UNREADABLE = (zlib.error, ValueError, struct.error)
+_BRIEF = 1  # series of one instance are kept to this level: there are many, and nobody asks for them for long
+
+
+def pack_tick(ids: "array[int]", times: Sequence[int], values: "array[float]") -> bytes:
+    """The samples of one write: identities of series, times in µs (kept to the millisecond), values."""
+    began = min(times)
+    offsets = array("I", [(at - began) // 1000 for at in times])
+    body = ids.tobytes() + offsets.tobytes() + values.tobytes()
+    return _HEAD.pack(began, len(ids)) + zlib.compress(body, 1)
+
+
+def unpack_tick(data: bytes) -> "tuple[array[int], list[int], array[float]]":
+    """The same; nothing for what cannot be read."""
+    ids, offsets, values = array("I"), array("I"), array("d")
+    try:
+        began, count = _HEAD.unpack_from(data)
+        body = zlib.decompress(memoryview(data)[_HEAD.size :])
+        if len(body) != 16 * count:
+            raise ValueError
+    except _UNREADABLE:
+        return ids, [], values
+    ids.frombytes(body[: 4 * count])
+    offsets.frombytes(body[4 * count : 8 * count])
+    values.frombytes(body[8 * count :])
+    return ids, [began + offset * 1000 for offset in offsets], values
+
+
+def fold(connection: sqlite3.Connection, ticks: Iterable[tuple[int, bytes]]) -> None:
+    """Put the samples of these ticks into the chunks of their series."""
+    found: dict[int, list[tuple[int, float]]] = {}
+    for _, data in ticks:
+        for id, at, value in zip(*unpack_tick(data), strict=True):
+            found.setdefault(id, []).append((at, value))
+    for id, samples in found.items():
+        row = connection.execute("SELECT metric, labels FROM series WHERE id = ?", (id,)).fetchone()
+        if row is None:
+            continue
+        samples.sort(key=lambda sample: sample[0])
+        brief = '"instance":' in row[1]
+        for level in levels.LEVELS:
+            if brief and level.number > _BRIEF:
+                break
+            _add(connection, id, level, cumulative(row[0]), samples)
+
+
+def _add(
+    connection: sqlite3.Connection, id: int, level: levels.Level, counter: bool, samples: Sequence[tuple[int, float]]
+) -> None:
+    chunks: dict[int, list[tuple[int, float]]] = {}
+    for sample in samples:
+        chunks.setdefault(sample[0] // level.span * level.span, []).append(sample)
+    for began, new in chunks.items():
+        key = (id, level.number, began)
+        row = connection.execute(
+            "SELECT data FROM chunk WHERE series = ? AND level = ? AND began_us = ?", key
+        ).fetchone()
+        data = _grown(level, counter, began, row and row[0], new)
+        connection.execute(
+            "INSERT INTO chunk VALUES (?, ?, ?, ?) ON CONFLICT (series, level, began_us) DO UPDATE SET data = excluded.data",
+            (*key, data),
+        )
+
+
+def _grown(
+    level: levels.Level, counter: bool, began: int, data: bytes | None, new: Sequence[tuple[int, float]]
+) -> bytes:
+    """A chunk with more samples in it. One that cannot be read is begun anew."""
+    times, values = [at for at, _ in new], [value for _, value in new]
+    if level.slot == 0:
+        before, had = _full(began, data)
+        if before and before[-1] > times[0]:
+            both = sorted(zip([*before, *times], [*had, *values], strict=True))
+            return levels.pack_full(began, [at for at, _ in both], [value for _, value in both])
+        return levels.pack_full(began, [*before, *times], [*had, *values])
+    first, columns = _coarse(counter, data)
+    slots = levels.slotted(level, began, times, values)
+    first, columns = levels.widened(first, columns, min(slots), max(slots))
+    for slot, told in slots.items():
+        levels.merge(counter, columns, slot - first, told)
+    return levels.pack(first, columns)
+
+
+def known(
+    connection: sqlite3.Connection, id: int, level: levels.Level, counter: bool, since: int, until: int, folded: int
+) -> steps.Known:
+    """What the chunks of a series tell of a time (µs).
+
+    A slot of a counter tells of its end; the one that is not over yet, of the moment to which ticks were folded.
+    """
+    found = steps.Known()
+    rows = connection.execute(
+        "SELECT began_us, data FROM chunk WHERE series = ? AND level = ? AND began_us > ? AND began_us < ? ORDER BY began_us",
+        (id, level.number, since - level.span, until),
+    )
+    for began, data in rows:
+        if level.slot == 0:
+            for at, value in zip(*_full(began, data), strict=True):
+                if since <= at < until:
+                    found.add(at, 1.0, value, value, value, value)
+            continue
+        first, columns = _coarse(counter, data)
+        if counter:
+            for slot, value in enumerate(columns[0], first):
+                start = began + slot * level.slot
+                if value == value and since <= start < until:
+                    found.add(min(start + level.slot, max(folded, start + 1)), 1.0, value, value, value, value)
+            continue
+        for slot, values in enumerate(zip(*columns, strict=True), first):
+            start = began + slot * level.slot
+            if not math.isnan(values[0]) and since <= start < until:
+                found.add(start, *values)
+    return found
+
+
+def _full(began: int, data: bytes | None) -> "tuple[list[int], array[float]]":
+    try:
+        return levels.unpack_full(began, data) if data else ([], array("d"))
+    except _UNREADABLE:
+        return [], array("d")
+
+
+def _coarse(counter: bool, data: bytes | None) -> tuple[int, levels.Columns]:
+    width = len(levels.columns(counter))
+    try:
+        return levels.unpack(data, width) if data else (0, [array("d") for _ in range(width)])
+    except _UNREADABLE:
+        return 0, [array("d") for _ in range(width)]

@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ciranda.project import rollout
+from ciranda.project.rollout import Rollout
+
 UNSURE = ("block", "ask", "warn")  # what a check that cannot be judged means, the strictest first
 
 
@@ -36,6 +39,7 @@ class Place:
     before: tuple[str, ...] = ()
     verify: tuple[str, ...] = ()
     approvals: int = 0
+    rollout: Rollout | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,7 @@ def _places(base: Mapping[str, Place], change: Mapping[str, Place]) -> Iterator[
                 yield f"environments.{name}.verify no longer runs {command!r}"
         if new.approvals < old.approvals:
             yield f"environments.{name}.approvals {old.approvals} → {new.approvals}"
+        yield from rollout.loosened(name, old.rollout, new.rollout)
 
 
 def _bound(

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ciranda.project.rollout import Rollout
 from ciranda.project.values import Scalar
 
 
@@ -72,6 +73,37 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Reaction:
+    """What is done when something happens in production: bounded, and explained in the ledger each time."""
+
+    name: str
+    on: str  # "drift", "errors", "alert:NAME"
+    do: str  # "retrain", "rollback", "job:NAME"
+    service: str = ""  # of which service it must be true; "": any
+    environments: tuple[str, ...] = ()  # empty: the last of the chain
+    cool_down: float = 3600.0  # seconds between two acts
+    at_most: int = 3  # acts a day
+    ask_first: int = 1  # so many acts need a person's word
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """Where people are told what happens, and what they are told there."""
+
+    name: str
+    kind: str  # "slack", "teams", "webhook", "email"
+    url: str = ""  # "secret:NAME", or of a webhook an address
+    email: tuple[str, ...] = ()
+    sign: str = ""  # the name of the secret that a webhook is signed with
+    severity: str = "info"  # nothing below it: "info", "warn", "page"
+    owners: tuple[str, ...] = ()  # empty: everybody's
+    events: tuple[str, ...] = ()  # names, or what they begin with; empty: all
+    language: str = "en"
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """A named place of the promotion chain."""
 
@@ -82,7 +114,10 @@ class Environment:
     config: dict[str, Scalar] = field(default_factory=dict)
     line: int = 0
     approvals: int = 0  # users who must approve the plan of a release before it enters
-    secrets: tuple[str, ...] = ()  # names; the commands of `verify` have their values as files
+    secrets: tuple[str, ...] = ()  # names; the commands of `verify` have their values as files, its Terraform as variables
+    infra: str = ""  # a folder of Terraform or OpenTofu, relative to the tree
+    infra_check: float = 3600.0  # seconds between looks for its drift
+    rollout: Rollout | None = None  # by which steps a release enters; None: at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +148,8 @@ class Project:
     checks: Checks = Checks()
     services: tuple[Service, ...] = ()
     jobs: tuple[Job, ...] = ()
+    reactions: tuple[Reaction, ...] = ()
+    channels: tuple[Channel, ...] = ()
     settings: tuple[Setting, ...] = ()
     environments: tuple[Environment, ...] = ()
     private: tuple[str, ...] = ()  # columns shown as digests in evidence

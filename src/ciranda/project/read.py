@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ciranda.kernel import errors
-from ciranda.project import jobs, layers, names, problems, schema, sources
+from ciranda.project import infra, jobs, layers, names, notify, problems, reactions, rollout, schema, sources
 from ciranda.project.declaration import Checks, Environment, Keep, Project, Service, Setting
 from ciranda.project.reading import Reading, Table
 from ciranda.project.values import Scalar
@@ -85,6 +85,8 @@ def _project(reading: Reading, document: Mapping[str, Any]) -> Project:
         checks=_checks(reading.section(document, "checks")),
         services=tuple(_service(*item) for item in reading.sections(document, "services")),
         jobs=tuple(jobs.read(*item, places) for item in reading.sections(document, "jobs")),
+        reactions=tuple(reactions.read(*item, document, places) for item in reading.sections(document, "reactions")),
+        channels=tuple(notify.read(*item) for item in reading.sections(document, "notify")),
         settings=settings,
         environments=places,
         private=reading.section(document, "data").texts("private"),
@@ -225,6 +227,9 @@ def _environment(name: str, table: Table, settings: Sequence[Setting]) -> Enviro
         table.line,
         table.whole("approvals", 0),
         _secrets(table),
+        infra.folder(table),
+        infra.check(table),
+        rollout.read(table),
     )
 
 

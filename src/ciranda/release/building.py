@@ -18,8 +18,10 @@ def build(
     parameters: Mapping[str, Any],
     assets: Mapping[str, records.Version],
     policy: str,
+    infra: Mapping[str, str] | None = None,
 ) -> manifest.Manifest:
-    """The manifest of a judged commit. `assets` are all that its run has: what steps made, and the sources.
+    """The manifest of a judged commit. `assets` are all that its run has: what steps made, and the sources; `infra` the digest of each
+    folder of infrastructure that an environment declares.
 
     Raises errors.Invalid when a service uses an asset that the run did not make.
     """
@@ -64,11 +66,31 @@ def build(
                 float(place.verify_timeout),
                 place.approvals,
                 tuple(place.secrets),
+                place.rollout,
             )
             for place in project.environments
         },
         policy=policy,
         jobs={job.name: _job(job, project) for job in project.jobs},
+        infra={
+            place.name: manifest.Infra(place.infra, infra[place.infra], float(place.infra_check))
+            for place in project.environments
+            if infra and place.infra
+        },
+        reactions={one.name: _reaction(one, project) for one in project.reactions},
+    )
+
+
+def _reaction(one: declaration.Reaction, project: declaration.Project) -> manifest.Reaction:
+    last = tuple(place.name for place in project.environments[-1:])
+    return manifest.Reaction(
+        on=one.on,
+        do=one.do,
+        service=one.service,
+        environments=one.environments or last,
+        cool_down=float(one.cool_down),
+        at_most=one.at_most,
+        ask_first=one.ask_first,
     )
 
 

@@ -4,10 +4,13 @@ The assets of a manifest are all that its run has, so that a release alone says 
 that its services use are written to disk for their instances; older manifests name only these.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ciranda.kernel import digest, errors
+from ciranda.project import rollout
+from ciranda.project.rollout import Rollout
 from ciranda.project.values import Kind, Scalar
 
 FORMAT = "ciranda.release/1"
@@ -52,6 +55,19 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Reaction:
+    """What a release lets be done when something happens to it."""
+
+    on: str  # "drift", "errors", "alert:NAME"
+    do: str  # "retrain", "rollback", "job:NAME"
+    service: str  # "": any
+    environments: tuple[str, ...]
+    cool_down: float  # seconds
+    at_most: int  # a day
+    ask_first: int
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """A declared configuration value: its type and what it is where no layer says otherwise."""
 
@@ -69,6 +85,16 @@ class Environment:
     verify_timeout: float  # seconds
     approvals: int = 0  # of the plan of a release before it enters
     secrets: tuple[str, ...] = ()  # names, for its verification
+    rollout: Rollout | None = None  # by which steps a release enters; None: at once
+
+
+@dataclass(frozen=True, slots=True)
+class Infra:
+    """The infrastructure of an environment: a folder of Terraform or OpenTofu, and the digest of its files."""
+
+    folder: str  # relative to the tree
+    digest: str
+    check: float  # seconds between looks for drift
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +112,8 @@ class Manifest:
     environments: dict[str, Environment]  # in promotion order
     policy: str
     jobs: dict[str, Job] = field(default_factory=dict)
+    reactions: dict[str, Reaction] = field(default_factory=dict)
+    infra: dict[str, Infra] = field(default_factory=dict)  # by environment
 
     def document(self) -> dict[str, Any]:
         """The manifest as JSON values."""
@@ -104,8 +132,9 @@ class Manifest:
                 "environments": {name: _values(place) for name, place in self.environments.items()},
                 "chain": list(self.environments),
             },
-            "infra": {},
+            "infra": {name: _values(one) for name, one in self.infra.items()},
             "policy": self.policy,
+            **({"reactions": {name: _values(one) for name, one in self.reactions.items()}} if self.reactions else {}),
         }
 
     @property
@@ -153,24 +182,44 @@ def read(data: bytes) -> Manifest:
         },
         settings={name: Setting(**setting) for name, setting in config["settings"].items()},
         environments={
-            name: Environment(**place | {"verify": tuple(place["verify"]), "secrets": tuple(place.get("secrets", ()))})
-            for name, place in ((name, config["environments"][name]) for name in config["chain"])
+            name: _environment(config["environments"][name]) for name in config["chain"]
         },
         policy=found["policy"],
         jobs={
             name: Job(**job | {"run": tuple(job["run"]), "environments": tuple(job["environments"])})
             for name, job in found["jobs"].items()
         },
+        infra={name: Infra(**one) for name, one in found.get("infra", {}).items()},
+        reactions={
+            name: Reaction(**one | {"environments": tuple(one["environments"])})
+            for name, one in found.get("reactions", {}).items()
+        },
     )
 
 
 # Keys that older manifests do not have: left out where they say nothing, so that a release keeps its digest.
 _NEWER = {(Service, "owner"), (Service, "secrets"), (Environment, "approvals"), (Environment, "secrets")}
+_NEWER |= {(Environment, "rollout")}
 
 
-def _values(record: Asset | Service | Job | Setting | Environment) -> dict[str, Any]:
+def _values(record: Asset | Service | Job | Reaction | Setting | Environment | Infra) -> dict[str, Any]:
     return {
-        name: list(value) if isinstance(value := getattr(record, name), tuple) else value
+        name: _value(getattr(record, name))
         for name in record.__dataclass_fields__
         if getattr(record, name) or (type(record), name) not in _NEWER
     }
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, Rollout):
+        return value.document()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _environment(place: Mapping[str, Any]) -> Environment:
+    named: dict[str, Any] = {
+        "verify": tuple(place["verify"]),
+        "secrets": tuple(place.get("secrets", ())),
+        "rollout": rollout.of_document(place.get("rollout")),
+    }
+    return Environment(**{**place, **named})

@@ -1,4 +1,4 @@
-"""Ticks become chunks: what was written moment by moment is kept series by series, at each level. Over one connection to the store's file."""
+"""Ticks become chunks: what was written moment by moment is kept series by series, at each level, in the store's file."""
 
 import math
 import sqlite3
@@ -116,7 +116,7 @@ def known(
         if counter:
             for slot, value in enumerate(columns[0], first):
                 start = began + slot * level.slot
-                if value == value and since <= start < until:
+                if not math.isnan(value) and since <= start < until:
                     found.add(min(start + level.slot, max(folded, start + 1)), 1.0, value, value, value, value)
             continue
         for slot, values in enumerate(zip(*columns, strict=True), first):

@@ -1,6 +1,6 @@
 """The store of samples: one SQLite file, written by control alone, read by whoever asks.
 
-A write is a tick: all of its samples as one row, durable when `write` returns. Every five minutes the ticks are folded into chunks of
+A write is a tick: all of its samples as one row, durable when `write` returns. Every ten minutes the ticks are folded into chunks of
 their series, one for each level, in the transaction that takes the ticks away: a process that is killed anywhere loses
 what it had not written yet, and nothing is counted twice. The journal is a rollback journal: nothing is mapped into memory, so that
 a full disk is an error and no signal. A file that cannot be read is set aside and begun anew: metrics never keep control from working.
@@ -24,8 +24,8 @@ from ciranda.monitor.series.levels import MINUTE, SECOND
 from ciranda.monitor.series.samples import How, Line, Sample, cumulative
 
 FILE, BROKEN = "series.db", "series.broken.db"
-FOLD = 5 * MINUTE  # µs of ticks that are folded at once
-MOST_TICKS = 240  # rows that wait for being folded, whatever the clock says
+FOLD = 10 * MINUTE  # µs of ticks that are folded at once
+MOST_TICKS = 600  # rows that wait for being folded, whatever the clock says
 MOST_PENDING = 360  # ticks that are kept in memory while they cannot be written: an hour
 MOST_SERIES = 50_000  # that one process writes: a label that is new in each sample must not fill the disk
 PAGE, MOST_BYTES = 4096, 1 << 30

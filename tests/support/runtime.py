@@ -177,12 +177,16 @@ def server(
     assets: Mapping[str, tuple[Path, str]] | None = None,
     name: str = "service:predict",
     python: str = sys.executable,
+    told: Mapping[str, str] | None = None,
 ) -> Iterator[ServerProcess]:
-    """A model server on `tree` that has said that it is ready; `assets` are name → (path, codec). Killed at the end."""
+    """A model server on `tree` that has said that it is ready; `assets` are name → (path, codec), `told` variables.
+
+    Killed at the end.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     place, log = folder / "s", folder / "log"
     variables = {name: value for name, value in os.environ.items() if not name.startswith("CIRANDA_")}
-    variables["CIRANDA_SOCKET"] = str(place)
+    variables |= {"CIRANDA_SOCKET": str(place), **(told or {})}
     for asset, (path, codec) in (assets or {}).items():
         variables[f"CIRANDA_ASSET_{asset.upper()}"] = str(path)
         variables[f"CIRANDA_CODEC_{asset.upper()}"] = codec

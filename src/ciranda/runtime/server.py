@@ -1,12 +1,14 @@
 """The model server: `python -I -m ciranda.runtime.server module:function`, after instance contract 1.
 
 It binds CIRANDA_SOCKET once the function and its assets are loaded. `POST /` takes one object or an array and answers in
-the same shape; `GET /` says that it is there. Requests that arrive together share one call of predict.
+the same shape; `GET /` says that it is there. Requests that arrive together share one call of predict. Where the service
+keeps its predictions (CIRANDA_PREDICTIONS), `POST /-/feedback` takes what was true.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import json
 import os
@@ -15,13 +17,16 @@ import socket
 import stat
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
+import msgspec
 import uvloop
 
-from ciranda.runtime import assets, describe, http, output, predict, traces
+from ciranda.runtime import assets, describe, http, output, predict, spool, traces
 
 QUIET = 0.25  # seconds without a byte after which a connection is idle enough to be closed while the server leaves
 SLOW = 5.0  # the same for a connection that has sent a part of a request
@@ -40,8 +45,11 @@ class Batcher:
     good, so that a slow model cannot keep the service from answering that it is there.
     """
 
-    def __init__(self, served: predict.Predict, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, served: predict.Predict, loop: asyncio.AbstractEventLoop, keeps: Optional[spool.Spool] = None
+    ) -> None:
         self._served = served
+        self._keeps = keeps
         self._loop = loop
         self._waiting: list[tuple[http.Exchange, predict.Rows]] = []
         self._scheduled = False
@@ -93,6 +101,8 @@ class Batcher:
                 exchange.refuse(500, "predict answered what JSON cannot say")
                 continue
             exchange.reply(200, body)
+            if self._keeps is not None:
+                self._keeps.keep(exchange.id, exchange.body, body)
 
     def _next(self) -> Batch:
         """The first requests that wait, as many as share one call: at most ROWS rows, but always one request."""
@@ -109,16 +119,26 @@ class Batcher:
 class Server:
     """A listening socket, its site, and how both end."""
 
-    def __init__(self, served: predict.Predict, loop: asyncio.AbstractEventLoop, name: Path | None) -> None:
+    def __init__(
+        self,
+        served: predict.Predict,
+        loop: asyncio.AbstractEventLoop,
+        name: Optional[Path],
+        keeps: Optional[spool.Spool] = None,
+    ) -> None:
         self._loop = loop
         self._name = name
-        self._batcher = Batcher(served, loop)
+        self._keeps = keeps
+        self._batcher = Batcher(served, loop, keeps)
         self._site = http.Site(self.handle, loop)
         self._listening: Any = None
 
     def handle(self, exchange: http.Exchange) -> None:
         """Answer a request, or let it wait for its batch."""
-        if exchange.path.split(b"?", 1)[0] != b"/":
+        path = exchange.path.split(b"?", 1)[0]
+        if path == b"/-/feedback":
+            self._feedback(exchange)
+        elif path != b"/":
             exchange.refuse(404, "this service answers at /")
         elif exchange.method == "POST":
             self._batcher.add(exchange)
@@ -126,6 +146,37 @@ class Server:
             exchange.reply(200, b'{"status":"ready"}')
         else:
             exchange.refuse(405, f"{exchange.method} is not answered here", b"allow: GET, HEAD, POST\r\n")
+
+    def _feedback(self, exchange: http.Exchange) -> None:
+        """Take what is said of predictions: 202 once it is on the disk."""
+        if self._keeps is None:
+            exchange.refuse(404, "this service keeps no predictions: predictions = {} in its section of ciranda.toml")
+            return
+        if exchange.method != "POST":
+            exchange.refuse(405, f"{exchange.method} is not answered here", b"allow: POST\r\n")
+            return
+        try:
+            told = spool.said(exchange.body)
+        except msgspec.ValidationError as error:
+            exchange.reply(422, json.dumps(predict.invalid(str(error))).encode())
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            exchange.refuse(400, f"the body is not JSON: {error}")
+        except ValueError as error:
+            exchange.reply(422, json.dumps(predict.invalid(str(error))).encode())
+        else:
+            answer = partial(self._told, exchange, len(told))
+            self._keeps.tell(told, lambda kept: self._later(partial(answer, kept)))
+
+    def _later(self, act: Callable[[], None]) -> None:
+        """Do it in the loop, unless the server has left."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(act)
+
+    def _told(self, exchange: http.Exchange, count: int, kept: bool) -> None:
+        if kept:
+            exchange.reply(202, b'{"taken":%d}' % count)
+        else:
+            exchange.refuse(503, "there is no room for feedback now; send it again", b"retry-after: 5\r\n")
 
     async def listen(self, listener: socket.socket) -> None:
         """Accept connections."""
@@ -173,12 +224,12 @@ def bind(path: Path) -> socket.socket:
     return listener
 
 
-def serve(served: predict.Predict, listener: socket.socket) -> None:
+def serve(served: predict.Predict, listener: socket.socket, keeps: Optional[spool.Spool] = None) -> None:
     """Answer on a listening socket until SIGTERM or SIGINT; the name of a unix socket goes first."""
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     unix = listener.family == socket.AF_UNIX
-    server = Server(served, loop, Path(listener.getsockname()) if unix else None)
+    server = Server(served, loop, Path(listener.getsockname()) if unix else None, keeps)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.leave)
     loop.run_until_complete(server.listen(listener))
@@ -188,6 +239,8 @@ def serve(served: predict.Predict, listener: socket.socket) -> None:
     try:
         loop.run_forever()
     finally:
+        if keeps is not None:
+            keeps.close()
         loop.close()
 
 
@@ -210,7 +263,9 @@ def main() -> int:
         _say(traces.shown(error, str(tree)))
         return 1
     _say(f"{name} loaded in {time.perf_counter() - began:.1f} s")
-    serve(served, bind(Path(os.environ["CIRANDA_SOCKET"])))
+    wanted = spool.settings(os.environ)
+    keeps = None if wanted is None else spool.Spool(wanted, lambda body: served.decode(body).rows)
+    serve(served, bind(Path(os.environ["CIRANDA_SOCKET"])), keeps)
     return 0
 
 

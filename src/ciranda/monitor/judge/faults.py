@@ -1,0 +1,102 @@
+"""Errors: does the canary fail at least twice as often as what runs beside it; does it fail rarely enough?
+
+Requests are compared within a step only, in which the split is the same: of the errors there, the canary's share is
+that of its requests if it is no worse (a conditional binomial: both rates are unknown, and may move, as long as they
+move together). What all steps show is multiplied. A step without a control is compared with the control's earlier
+requests, and has to be twice as bad before anything counts against it, since the hour is another one.
+"""
+
+from dataclasses import dataclass
+from math import log
+
+from ciranda.monitor.judge import budget, lean
+from ciranda.monitor.judge.state import Evidence, State
+from ciranda.monitor.judge.tally import Tally
+
+FEWEST = 5  # errors of the canary below which it is never failed for them
+LATER = 2.0  # times the rate of earlier requests that counts as no worse
+BESIDE, AFTER = 0.8, 0.2  # weights of the steps with a control, and of those without
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What the errors show."""
+
+    evidence: Evidence
+    rare: bool  # the canary's own rate lies under the objective
+    no_worse: bool  # its ratio to the control's lies under the tolerated one
+
+
+def judged(state: State) -> Faults:
+    """What the counts show of errors."""
+    rules = state.rules
+    canary, control = beside(state)
+    spent = max(0.0, against(state) / budget.for_errors(rules))
+    if state.canary.errors < FEWEST:
+        spent = min(spent, 0.99)
+    wanted = log(1.0 / rules.doubt)
+    worse = expected_share(canary, control, rules.tolerated)
+    no_worse = control.errors > 0 and lean.below(canary.errors, canary.errors + control.errors, worse) >= wanted
+    own = state.canary.since(state.began[0])
+    evidence = Evidence(
+        "errors",
+        rate(canary),
+        rate(control),
+        lean.highest(own.errors, own.requests, rules.doubt),
+        min(spent, 1.0),
+        f"{said(canary)}, {said(control, verb=False)} on {rules.control}",
+    )
+    return Faults(evidence, lean.below(own.errors, own.requests, rules.objective) >= wanted, no_worse)
+
+
+def beside(state: State) -> tuple[Tally, Tally]:
+    """Canary and control that this step compares: those of the step, or all earlier requests of a control that has left."""
+    canary = state.canary.since(state.began[0])
+    return canary, state.began[1] if state.share >= 1.0 else state.control.since(state.began[1])
+
+
+def against(state: State) -> float:
+    """The evidence, over all steps, that the canary fails at least twice as often."""
+    canary, _ = beside(state)
+    requests, errors = state.alone
+    if state.share >= 1.0:
+        requests, errors, steps = requests + canary.requests, errors + canary.errors, state.shown
+    else:
+        steps = step_shows(state)
+    after = 0.0
+    if requests and state.began[1].requests:
+        before = state.began[1]
+        share = expected_share(Tally(requests, errors), before, LATER)
+        after = lean.above(errors, errors + before.errors, share, lean.TWICE)
+    weights = lean.TWICE.values()
+    together = lean.mixed(zip(weights, steps, strict=True)) if steps else 0.0
+    return lean.mixed(((BESIDE, together), (AFTER, after)))
+
+
+def step_shows(state: State) -> tuple[float, ...]:
+    """The evidence by odds of all steps with a control, with the one that runs."""
+    canary, control = beside(state)
+    before = state.shown or (0.0,) * len(lean.TWICE)
+    if canary.requests == 0 or control.requests == 0:
+        return before
+    share = expected_share(canary, control, 1.0)
+    errors = canary.errors + control.errors
+    return tuple(
+        earlier + lean.ratio(canary.errors, errors, share, odds)
+        for earlier, odds in zip(before, lean.TWICE, strict=True)
+    )
+
+
+def expected_share(canary: Tally, control: Tally, times: float) -> float:
+    """The canary's share of all errors, if it fails this many times as often as the control."""
+    weighed = times * canary.requests
+    return weighed / (weighed + control.requests) if weighed else 0.0
+
+
+def rate(one: Tally) -> float:
+    return one.errors / one.requests if one.requests else 0.0
+
+
+def said(one: Tally, *, verb: bool = True) -> str:
+    """`14 of 212 requests failed`."""
+    return f"{one.errors:,} of {one.requests:,}" + (f" request{'s' * (one.requests != 1)} failed" if verb else "")

@@ -306,12 +306,14 @@ def project(
     start_timeout: float = 20.0,
     command: str = "./serve",
     secrets: tuple[str, ...] = (),
+    reactions: tuple[declaration.Reaction, ...] = (),
 ) -> declaration.Project:
     """A declaration of a project `flights` with command services of so many instances that use the asset `delay`."""
     kinds: dict[type, Literal["str", "int", "float", "bool"]] = {str: "str", int: "int", float: "float", bool: "bool"}
     return declaration.Project(
         name="flights",
         pipeline="pipeline.py",
+        reactions=reactions,
         services=tuple(
             declaration.Service(
                 name,

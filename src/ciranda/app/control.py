@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ciranda.access import tokens
-from ciranda.app import applying, configuring, watching
+from ciranda.app import applying, configuring, people, watching
 from ciranda.app import home as homes
 from ciranda.app.views import metrics, plan, status
 from ciranda.environment import (
@@ -24,6 +24,7 @@ from ciranda.environment import (
     specs,
 )
 from ciranda.environment.jobs import Run as JobRun
+from ciranda.feedback.reactions import answering, reactor
 from ciranda.kernel import database, errors, log, store
 from ciranda.loop import advance, approvals, changes, jobs, places, receive, recheck, refresh, restore
 from ciranda.pipeline import interpreters
@@ -42,6 +43,7 @@ class Control:
         self.home = home
         self.database = database.open(home.ledger_url, home.sockets)
         self.store = store.Store(home.store)
+        self.people = people.People(self.database)
         self._reconcilers: dict[tuple[str, str], reconcile.Reconciler] = {}
         self._configuring = configuring.Configuring(self.database, self.store, home.root / secrets.FILE)
         self._instances = supervisor.Supervisor(home.root, self._wake, self._configuring.unseal)
@@ -49,6 +51,7 @@ class Control:
         self._stopping = threading.Event()
         self._waiter = self.database.waiter()
         self._watch = threading.Thread(target=self._find_environments, name="environments")
+        self._reactor = reactor.Reactor(self._workshop())
         self._watches = watching.Watches(self._looks())
 
     def start(self) -> None:
@@ -89,7 +92,7 @@ class Control:
         """What becomes of each ref of a push, as the window asks it."""
         updates = receive.receive(
             receive.parse(request), database=self.database, store=self.store, repositories_folder=self.home.repositories,
-            lines=self.home.lines, may_accept=self._is_admin,
+            lines=self.home.lines, may=self.people.may,
         )  # fmt: skip
         return {"ok": True, "updates": updates}
 
@@ -165,6 +168,14 @@ class Control:
         live, made = self._configuring.clone(project, environment, to, with_secrets=secrets, actor=actor)
         return {"from": self._revision(live), "to": self._revision(made)}
 
+    def reaction(self, project: str, number: int, *, approve: bool, reason: str, actor: str) -> dict[str, Any]:
+        """A person's word on a reaction that asks for it. Raises errors.NotFound, errors.Stale."""
+        if approve:
+            return self.database.write(lambda tx: answering.approve(tx, project, number, actor=actor)).document()
+        return self.database.write(
+            lambda tx: answering.decline(tx, project, number, actor=actor, reason=reason)
+        ).document()
+
     def status(self, project: str | None) -> dict[str, Any]:
         """The state of the loop, of one project or of all. Raises errors.NotFound."""
         return status.gather(self.home, self.database, project).document()
@@ -234,11 +245,7 @@ class Control:
 
     def _looks(self) -> list[watching.Watch]:
         """What control does by the clock; a line for each."""
-        return []
-
-    def _is_admin(self, user: str) -> bool:
-        found = tokens.user(self.database, user)
-        return found is not None and found.role == "admin"
+        return [watching.Watch("reactions", 2.0, self._reactor.look)]
 
     def _workshop(self) -> places.Workshop:
         home = self.home
@@ -265,6 +272,7 @@ class Control:
             program=self._program,
             write_tree=partial(self._write_tree, project),
             memory_short=memory.short,
+            predictions=self.home.predictions,
         )
         place = observe.Place(project, environment, self.database, self.store, self._instances, machine)
         return reconcile.Reconciler(place, report=log.say)

@@ -36,6 +36,7 @@ VERBS: dict[str, dict[str, str]] = {
         "clone": "make an environment from what another one runs",
         "scale": "set how many instances of a service run",
         "job": "what an environment makes anew: list, run, retry, show",
+        "reaction": "what is done by itself when production changes: list, show, approve, decline",
         "wait": "wait until a release is live somewhere",
     },
     "server": {

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ciranda.project.predictions import Predictions
 from ciranda.project.rollout import Rollout
 from ciranda.project.values import Scalar
 
@@ -55,6 +56,7 @@ class Service:
     owner: str = ""
     line: int = 0
     secrets: tuple[str, ...] = ()  # names; each instance has their values as files
+    predictions: Predictions | None = None  # what is kept of them; None: nothing
 
 
 @dataclass(frozen=True, slots=True)

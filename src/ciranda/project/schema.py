@@ -42,6 +42,7 @@ SECTIONS = {
             "start_timeout": NUMBER,
             "owner": TEXT,
             "secrets": TEXTS,
+            "predictions": TABLE,
         },
         named=True,
         later=("replace",),

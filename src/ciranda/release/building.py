@@ -1,11 +1,13 @@
 """The manifest of a judged commit, built from what it declares and what its run made."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ciranda.kernel import errors
 from ciranda.pipeline import records
 from ciranda.project import declaration
+from ciranda.project.predictions import Predictions
 from ciranda.release import manifest
 
 
@@ -54,6 +56,7 @@ def build(
                 start_timeout=float(service.start_timeout),
                 owner=service.owner or project.owner,
                 secrets=tuple(service.secrets),
+                predictions=_predictions(service, project),
             )
             for service in project.services
         },
@@ -92,6 +95,12 @@ def _reaction(one: declaration.Reaction, project: declaration.Project) -> manife
         at_most=one.at_most,
         ask_first=one.ask_first,
     )
+
+
+def _predictions(service: declaration.Service, project: declaration.Project) -> Predictions | None:
+    """What a service keeps of its predictions: private columns are redacted everywhere."""
+    kept = service.predictions
+    return None if kept is None else replace(kept, redact=tuple(sorted({*kept.redact, *project.private})))
 
 
 def _job(job: declaration.Job, project: declaration.Project) -> manifest.Job:

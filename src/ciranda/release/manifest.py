@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ciranda.kernel import digest, errors
-from ciranda.project import rollout
+from ciranda.project import predictions, rollout
+from ciranda.project.predictions import Predictions
 from ciranda.project.rollout import Rollout
 from ciranda.project.values import Kind, Scalar
 
@@ -39,6 +40,7 @@ class Service:
     start_timeout: float  # seconds
     owner: str = ""  # its own, else the project's
     secrets: tuple[str, ...] = ()  # names
+    predictions: Predictions | None = None  # what is kept of them; private columns are among those that it redacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +178,7 @@ def read(data: bytes) -> Manifest:
         interpreter=found["interpreter"],
         parameters=found["parameters"],
         assets={name: Asset(**asset) for name, asset in found["assets"].items()},
-        services={
-            name: Service(**service | {"uses": tuple(service["uses"]), "secrets": tuple(service.get("secrets", ()))})
-            for name, service in found["services"].items()
-        },
+        services={name: _service(service) for name, service in found["services"].items()},
         settings={name: Setting(**setting) for name, setting in config["settings"].items()},
         environments={
             name: _environment(config["environments"][name]) for name in config["chain"]
@@ -199,7 +198,7 @@ def read(data: bytes) -> Manifest:
 
 # Keys that older manifests do not have: left out where they say nothing, so that a release keeps its digest.
 _NEWER = {(Service, "owner"), (Service, "secrets"), (Environment, "approvals"), (Environment, "secrets")}
-_NEWER |= {(Environment, "rollout")}
+_NEWER |= {(Environment, "rollout"), (Service, "predictions")}
 
 
 def _values(record: Asset | Service | Job | Reaction | Setting | Environment | Infra) -> dict[str, Any]:
@@ -211,9 +210,18 @@ def _values(record: Asset | Service | Job | Reaction | Setting | Environment | I
 
 
 def _value(value: Any) -> Any:
-    if isinstance(value, Rollout):
+    if isinstance(value, Rollout | Predictions):
         return value.document()
     return list(value) if isinstance(value, tuple) else value
+
+
+def _service(service: Mapping[str, Any]) -> Service:
+    named: dict[str, Any] = {
+        "uses": tuple(service["uses"]),
+        "secrets": tuple(service.get("secrets", ())),
+        "predictions": predictions.of_document(service.get("predictions")),
+    }
+    return Service(**{**service, **named})
 
 
 def _environment(place: Mapping[str, Any]) -> Environment:

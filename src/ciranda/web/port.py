@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from ciranda.access import tokens
+from ciranda.app.people import People
 from ciranda.kernel import store
 
 P = ParamSpec("P")
@@ -17,6 +18,8 @@ T = TypeVar("T")
 
 class Control(Protocol):
     """The acts and views that a face may ask for. Each may block; each raises `errors.CirandaError` for what it refuses."""
+
+    people: People
 
     def user(self, token: str) -> tokens.User | None:
         """Whose token this is; None: nobody's."""
@@ -66,6 +69,9 @@ class Control(Protocol):
 
     def clone(self, project: str, environment: str, *, to: str, secrets: bool, actor: str) -> Mapping[str, Any]:
         """Make an environment from what another one runs."""
+
+    def reaction(self, project: str, number: int, *, approve: bool, reason: str, actor: str) -> Mapping[str, Any]:
+        """A person's word on a reaction that asks for it."""
 
     def status(self, project: str | None) -> Mapping[str, Any]:
         """The state of the loop, of one project or of all."""

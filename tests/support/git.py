@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ciranda.access import tokens
 from ciranda.app import home as homes
+from ciranda.app.people import People
 from ciranda.kernel import errors
 from ciranda.kernel.lines import Lines
 from ciranda.kernel.store import Incoming, Store
@@ -22,6 +23,19 @@ from ciranda.web import application, local, serving
 from ciranda.web.port import Rooms
 
 NOTHING = pushes.NOTHING
+
+
+class FakePeople(People):
+    """People of a home that has one project a repository, and whose plans are all of one environment."""
+
+    def told_of(self, id: str) -> str | None:
+        return None
+
+    def project_of(self, repository: str) -> str:
+        return repository
+
+    def planned(self, name: str) -> tuple[str, str]:
+        return "flights", "prod"
 
 
 @dataclass
@@ -36,6 +50,10 @@ class FakeControl:
     proposed: list["Proposed"] = field(default_factory=list)
     acts: list[tuple[Any, ...]] = field(default_factory=list)
     threads: list[threading.Thread] = field(default_factory=list)
+
+    @property
+    def people(self) -> People:
+        return FakePeople(cast(Any, None))  # no ledger is asked
 
     def user(self, token: str) -> tokens.User | None:
         return self.users.get(token)
@@ -118,7 +136,7 @@ class FakeControl:
     def status(self, project: str | None) -> dict[str, Any]:
         if project == "broken":
             raise ZeroDivisionError("a bug")
-        return {"projects": [project]}
+        return {"projects": [{"name": project or "flights"}]}
 
     def metrics(self) -> bytes:
         return b"some 1\n"

@@ -72,6 +72,12 @@ def after(database: Database, seq: int, *, chain: str | None = None, limit: int 
     return [Event(**{**row, "body": digest.parse(row["body"].encode())}) for row in rows]
 
 
+def before(database: Database, seq: int, *, limit: int = 1000) -> list[Event]:
+    """The events that precede `seq`, of all chains, the newest first, at most `limit`."""
+    rows = database.query(sql.events_before, seq=seq, limit=limit)
+    return [Event(**{**row, "body": digest.parse(row["body"].encode())}) for row in rows]
+
+
 @dataclass(frozen=True, slots=True)
 class Chain:
     """A chain of events: how many it has, and when the last one was recorded (µs UTC)."""

@@ -19,6 +19,10 @@ VALUES (:seq, :id, :at_us, :chain, :kind, :version, :subject, :actor, :cause, :b
 SELECT seq, id, at_us, chain, kind, version, subject, actor, cause, body, previous, hash
 FROM event WHERE seq > :seq ORDER BY seq LIMIT :limit;
 
+-- name: events_before
+SELECT seq, id, at_us, chain, kind, version, subject, actor, cause, body, previous, hash
+FROM event WHERE seq < :seq ORDER BY seq DESC LIMIT :limit;
+
 -- name: chain_events_after
 SELECT seq, id, at_us, chain, kind, version, subject, actor, cause, body, previous, hash
 FROM event WHERE chain = :chain AND seq > :seq ORDER BY seq LIMIT :limit;

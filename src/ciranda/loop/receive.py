@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ciranda.kernel import errors
+from ciranda.access.roles import Role
+from ciranda.kernel import errors, events
 from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
 from ciranda.loop import changes, wording
@@ -15,6 +16,7 @@ from ciranda.versions import completing, refs, repositories, trees
 
 DECLARED = "ciranda.toml"
 ACCEPT, DETACH = "accept-policy", "detach"
+May = Callable[[str, Role, str], bool]  # whether a user may do what a role may in a project
 NOT_YET = {"merge": "the merge queue is not built yet: push when the gate of the change ahead has ended"}
 
 
@@ -50,20 +52,20 @@ def receive(
     store: Store,
     repositories_folder: Path,
     lines: Path,
-    may_accept: Callable[[str], bool],
+    may: May,
 ) -> list[dict[str, Any]]:
     """What becomes of each update: done, refused with a reason, or recorded as a change with the file of its lines."""
     repository = repositories.path(repositories_folder, push.repository)
-    unusable = _options_refused(push, may_accept)
+    unusable = _options_refused(push)
     project = changes.project_of(database, push.repository)
     branch = project.ref if project else _first_branch(push.updates)
     answers: list[dict[str, Any]] = []
     for update in push.updates:
         reason = unusable or refs.refusal(update.ref)
         if reason is None and update.ref == branch:
-            answers.append(_propose(update, push, database, store, repository, lines, known=project))
+            answers.append(_propose(update, push, database, store, repository, lines, may, known=project))
         elif reason is None:
-            answers.append(_write(update, repository))
+            answers.append(_write(update, push, repository, database, project.name if project else push.repository))
         else:
             answers.append(_refused(update, reason))
     return answers
@@ -87,14 +89,12 @@ def _check_lock(repository: Path, commit: str, store: Store) -> None:
         raise completing.refusal(missing)
 
 
-def _options_refused(push: Push, may_accept: Callable[[str], bool]) -> str | None:
+def _options_refused(push: Push) -> str | None:
     for option in push.options:
         if option in NOT_YET:
             return NOT_YET[option]
         if option not in (ACCEPT, DETACH):
             return f"there is no push option {refs.plain(option)}; there are {ACCEPT} and {DETACH}"
-    if ACCEPT in push.options and not may_accept(push.user):
-        return f"only an admin may push with -o {ACCEPT}"
     return None
 
 
@@ -111,6 +111,7 @@ def _propose(
     store: Store,
     repository: Path,
     lines: Path,
+    may: May,
     *,
     known: changes.Project | None,
 ) -> dict[str, Any]:
@@ -134,6 +135,12 @@ def _propose(
         return _refused(update, reason) | {"lines": list(wording.refusal(error))}
     if known is not None and project.name != known.name:
         return _refused(update, f"the project {known.name} cannot be renamed to {project.name}")
+    if not may(push.user, "developer", project.name):
+        return _refused(
+            update, f"{push.user} may not push to the project {project.name}: ask somebody who is admin of it"
+        )
+    if ACCEPT in push.options and not may(push.user, "admin", project.name):
+        return _refused(update, f"only an admin of {project.name} may push with -o {ACCEPT}")
     if known is None:
         owner = database.write(lambda tx: changes.claim_project(tx, project.name, push.repository, update.ref))
         if owner.repository != push.repository:
@@ -163,7 +170,7 @@ def _propose(
     return {"ref": update.ref, "state": "change", "change": {"id": change.id, "number": change.number, "lines": file}}
 
 
-def _write(update: Update, repository: Path) -> dict[str, Any]:
+def _write(update: Update, push: Push, repository: Path, database: Database, project: str) -> dict[str, Any]:
     """Branches that are not protected and new tags are Git's own business: written at once, judged by nobody."""
     if update.ref.startswith("refs/tags/") and update.old != NOTHING:
         return _refused(update, "a tag stays: it neither moves nor goes away")
@@ -174,6 +181,12 @@ def _write(update: Update, repository: Path) -> dict[str, Any]:
         )
     if not repositories.update_ref(repository, update.ref, update.new, update.old):
         return _refused(update, "fetch first")
+    body = {"ref": update.ref, "old": update.old, "new": update.new}
+    database.write(
+        lambda tx: events.append(
+            tx, chain=project, kind="ref.written", subject=f"{push.repository}:{update.ref}", actor=push.user, body=body
+        )
+    )
     return {"ref": update.ref, "state": "done"}
 
 

@@ -110,19 +110,25 @@ class Api:
 
         @get("/api/v1/status")
         async def status(request: AnyRequest) -> Response[bytes]:
-            await self.admit(request, "viewer")
-            return answered(await self.rooms.call(self.control.status, request.query_params.get("project")))
+            project = request.query_params.get("project")
+            user = await self.known(request) if project is None else await self.admit(request, "viewer", project)
+            told = await self.rooms.call(self.control.status, project)
+            return answered({**told, "projects": [one for one in told["projects"] if user.may("viewer", one["name"])]})
 
         @get("/api/v1/plan")
         async def plan(request: AnyRequest) -> Response[bytes]:
-            await self.admit(request, "viewer")
+            await self.known(request)
             asked = request.query_params
             project, environment = needed(asked, "project"), needed(asked, "environment")
+            await self.admit(request, "viewer", project)
             return answered(await self.rooms.call(self.control.plan, project, environment, asked.get("release")))
 
         @get("/api/v1/changes/{change:str}/lines")
         async def lines(request: AnyRequest) -> Stream:
-            await self.admit(request, "viewer")
+            user = await self.known(request)
+            project = await self.rooms.call(self.control.people.told_of, request.path_params["change"])
+            if not (user.somewhere if project is None else user.may("viewer", project)):
+                reaching(user, "viewer", project or "")
             return Stream(
                 self.follow(request.path_params["change"], follow_on=request.query_params.get("follow", "1") != "0"),
                 media_type="application/x-ndjson",
@@ -167,12 +173,14 @@ class Api:
 
         @post("/api/v1/apply", status_code=200)
         async def apply(request: AnyRequest) -> Response[bytes]:
-            user, body = await self.act(request, Planned)
+            user, body = await self.read(request, Planned)
+            reaching(user, "operator", *await self.rooms.call(self.control.people.planned, body.plan))
             return answered(await self.rooms.call(partial(self.control.apply, body.plan, actor=user.name)))
 
         @post("/api/v1/approve", status_code=200)
         async def approve(request: AnyRequest) -> Response[bytes]:
-            user, body = await self.act(request, Planned)
+            user, body = await self.read(request, Planned)
+            reaching(user, "operator", *await self.rooms.call(self.control.people.planned, body.plan))
             return answered(await self.rooms.call(partial(self.control.approve, body.plan, actor=user.name)))
 
         @post("/api/v1/promote", status_code=200)
@@ -199,18 +207,40 @@ class Api:
 
         return [version, status, plan, lines, apply, approve, promote, destroy, rollback, hold, scale, job, metrics]
 
-    async def admit(self, request: AnyRequest, role: tokens.Role) -> tokens.User:
-        """Whoever asks, if the token's role reaches; raises `Forbidden`."""
+    async def known(self, request: AnyRequest) -> tokens.User:
+        """Whoever asks; raises `Forbidden` where nobody has the token."""
         token = authority.token_of(authority.headers_of(request.scope["headers"]))
         user = await self.rooms.call(self.control.user, token) if token else None
-        denied = authority.check_user(user, token, role)
+        denied = authority.check_known(user, token)
         if denied or user is None:
             raise Forbidden(denied or authority.Denied(401, "a token is needed"))
         return user
 
-    async def act(self, request: AnyRequest, shape: type[B]) -> tuple[tokens.User, B]:
-        """Admit an operator and read the body; raises `errors.Invalid` naming what is wrong in it."""
-        user = await self.admit(request, "operator")
+    async def admit(
+        self, request: AnyRequest, role: tokens.Role, project: str = "", environment: str = ""
+    ) -> tokens.User:
+        """Whoever asks, if their role reaches there (everywhere, where no project is named); raises `Forbidden`."""
+        return reaching(await self.known(request), role, project, environment)
+
+    async def admit_somewhere(self, request: AnyRequest, role: tokens.Role) -> tokens.User:
+        """Whoever asks, if they have this role in any place; for what is of no project, as objects are."""
+        user = await self.known(request)
+        if user.role_anywhere(role):
+            return user
+        return reaching(user, role)
+
+    async def act(self, request: AnyRequest, shape: type[B], role: tokens.Role = "operator") -> tuple[tokens.User, B]:
+        """Read the body and admit whoever has the role in the project and the environment that it names.
+
+        Raises `Forbidden`, and errors.Invalid naming what is wrong in the body.
+        """
+        user, body = await self.read(request, shape)
+        project, environment = getattr(body, "project", ""), getattr(body, "environment", "")
+        return reaching(user, role, str(project), str(environment)), body
+
+    async def read(self, request: AnyRequest, shape: type[B]) -> tuple[tokens.User, B]:
+        """Whoever asks, and the body, which says where their role is to reach. Raises `Forbidden`, errors.Invalid."""
+        user = await self.known(request)
         try:
             return user, msgspec.json.decode(await request.body(), type=shape)
         except msgspec.DecodeError as error:
@@ -233,6 +263,14 @@ class Forbidden(Exception):
     def __init__(self, denied: authority.Denied) -> None:
         super().__init__(denied.error)
         self.denied = denied
+
+
+def reaching(user: tokens.User, role: tokens.Role, project: str = "", environment: str = "") -> tokens.User:
+    """The user, whose role reaches there; raises `Forbidden`."""
+    denied = authority.check_role(user, role, project, environment)
+    if denied:
+        raise Forbidden(denied)
+    return user
 
 
 def needed(parameters: Mapping[str, str], name: str) -> str:

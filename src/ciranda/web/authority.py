@@ -68,16 +68,32 @@ def token_of(headers: Headers) -> str | None:
     return None
 
 
-def check_user(user: tokens.User | None, token: str | None, role: tokens.Role) -> Denied | None:
-    """Refuse a request without a token, with one that nobody has, and one whose user's role does not reach."""
+def check_user(
+    user: tokens.User | None, token: str | None, role: tokens.Role, project: str = "", environment: str = ""
+) -> Denied | None:
+    """Refuse a request without a token, with one that nobody has, and one whose user's role does not reach there.
+
+    Where no project is named the role must hold for every one.
+    """
+    denied = check_known(user, token)
+    return denied if denied is not None or user is None else check_role(user, role, project, environment)
+
+
+def check_known(user: tokens.User | None, token: str | None) -> Denied | None:
+    """Refuse a request without a token, and one with a token that nobody has."""
     if token is None:
         return Denied(
             401, "a token is needed", "the first one is in the file `token` of the home; give it as the password"
         )
     if user is None:
-        return Denied(401, "nobody here has this token", "the first one is in the file `token` of the home")
+        return Denied(401, "nobody here has this token", "it was revoked, is too old, or never was: ciranda login URL")
+    return None
+
+
+def check_role(user: tokens.User, role: tokens.Role, project: str = "", environment: str = "") -> Denied | None:
+    """Refuse a user whose role does not reach there."""
     try:
-        tokens.require(user, role)
+        tokens.require(user, role, project, environment)
     except errors.Refused as error:
         return Denied(403, str(error), error.hint)
     return None

@@ -10,7 +10,7 @@ from litestar import Response, post
 from litestar.handlers import HTTPRouteHandler
 
 from ciranda.kernel import errors
-from ciranda.web.api import AnyRequest, Api, Body, answered
+from ciranda.web.api import AnyRequest, Api, Body, answered, reaching
 
 
 class Config(Body, frozen=True):
@@ -66,6 +66,7 @@ class Configuration:
         @post("/api/v1/clone", status_code=200)
         async def clone(request: AnyRequest) -> Response[bytes]:
             user, body = await api.act(request, Clone)
+            reaching(user, "operator", body.project, body.to)
             named: dict[str, Any] = {"to": body.to, "secrets": body.secrets, "actor": user.name}
             return answered(await api.rooms.call(partial(api.control.clone, body.project, body.environment, **named)))
 

@@ -5,21 +5,19 @@ import shutil
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from litestar import Response, get, post, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
 
-from ciranda.access import tokens
 from ciranda.kernel import errors
 from ciranda.web.api import AnyRequest, Api, answered
 
 LARGEST = 256 << 30  # bytes of one object
 SPARE = 256 << 20  # bytes that stay free on the disk of the home
 MOST = 10_000  # digests that are asked for at once
-B = TypeVar("B", bound=msgspec.Struct)
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -47,7 +45,8 @@ class Data:
 
         @post("/api/v1/objects", status_code=200)
         async def lacking(request: AnyRequest) -> Response[bytes]:
-            _, wanted = await self._asked(request, Wanted)
+            await api.admit_somewhere(request, "developer")
+            _, wanted = await api.read(request, Wanted)
             digests = [_digest(name.removeprefix("b3:")) for name in wanted.digests]
             if len(digests) > MOST:
                 raise errors.Invalid(f"more than {MOST:,} digests at once", where=request.url.path)
@@ -55,7 +54,7 @@ class Data:
 
         @put("/api/v1/objects/{name:str}", status_code=200, request_max_body_size=None)
         async def receive(request: AnyRequest) -> Response[bytes]:
-            await api.admit(request, "developer")
+            await api.admit_somewhere(request, "developer")
             name = _digest(request.path_params["name"])
             length = _length(request.headers.get("content-length", ""), request.url.path)
             await api.rooms.call(self._room, length)
@@ -75,24 +74,17 @@ class Data:
 
         @get("/api/v1/objects/{name:str}")
         async def send(request: AnyRequest) -> Stream:
-            await api.admit(request, "developer")
+            await api.admit_somewhere(request, "developer")
             size, pieces = await api.rooms.call(api.control.pieces, _digest(request.path_params["name"]))
             headers = {"content-length": str(size), "cache-control": "no-store"}
             return Stream(self._sent(pieces), media_type="application/octet-stream", headers=headers)
 
         @post("/api/v1/refresh", status_code=200)
         async def refresh(request: AnyRequest) -> Response[bytes]:
-            user, asked = await self._asked(request, Refresh)
+            user, asked = await api.act(request, Refresh, "developer")
             return answered(await api.rooms.call(partial(api.control.refresh, asked.project, actor=user.name)))
 
         return [lacking, receive, send, refresh]
-
-    async def _asked(self, request: AnyRequest, shape: type[B]) -> tuple[tokens.User, B]:
-        user = await self.api.admit(request, "developer")
-        try:
-            return user, msgspec.json.decode(await request.body(), type=shape)
-        except msgspec.DecodeError as error:
-            raise errors.Invalid(f"the request is not as it should be: {error}", where=request.url.path) from None
 
     async def _sent(self, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
         while piece := await self.api.rooms.call(next, pieces, b""):

@@ -66,7 +66,8 @@ class Git:
             return Denied(405, f"{scope['method']} is not what Git asks here")
         token = authority.token_of(headers)
         user = await self._rooms.call(self._control.user, token) if token else None
-        denied = authority.check_user(user, token, _SERVICES[service])
+        project = await self._rooms.call(self._control.people.project_of, name)
+        denied = authority.check_user(user, token, _SERVICES[service], project)
         if denied or user is None:
             return denied or Denied(401, "a token is needed")
         try:

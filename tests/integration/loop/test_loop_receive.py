@@ -47,7 +47,7 @@ class Place:
             store=store.Store(self.root / "store"),
             repositories_folder=self.root / "repositories",
             lines=self.root / "lines",
-            may_accept=lambda user: admin,
+            may=lambda user, role, project: admin or role != "admin",
         )
         return answer
 

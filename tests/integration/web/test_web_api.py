@@ -116,7 +116,9 @@ def test_host_and_origin_are_checked(web: Served) -> None:
 
 
 def test_reads_reach_the_port(web: Served) -> None:
-    assert request(web.port, "GET", "/api/v1/status?project=flights", token="viewer").json == {"projects": ["flights"]}
+    assert request(web.port, "GET", "/api/v1/status?project=flights", token="viewer").json == {
+        "projects": [{"name": "flights"}]
+    }
     plan = request(web.port, "GET", "/api/v1/plan?project=flights&environment=prod&release=r42", token="viewer")
     assert plan.json == {"actions": ["flights", "prod", "r42"]}
 

@@ -57,6 +57,11 @@ class Home:
         return self.root / "lines"
 
     @property
+    def predictions(self) -> Path:
+        """What services predicted, until it is collected: a folder each, `PROJECT/ENVIRONMENT/SERVICE`."""
+        return self.root / "predictions"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

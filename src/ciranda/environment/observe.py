@@ -33,6 +33,7 @@ class Machine:
     program: Callable[[str], specs.Program]
     write_tree: materialise.WriteTree
     memory_short: Callable[[], bool]
+    predictions: Path = Path()
 
 
 @dataclass
@@ -60,7 +61,7 @@ class Place:
     @property
     def ground(self) -> specs.Ground:
         """Where this machine puts things now."""
-        return specs.Ground(self.machine.trees, self.machine.gateway())
+        return specs.Ground(self.machine.trees, self.machine.gateway(), self.machine.predictions)
 
 
 def observe(place: Place, memory: Memory) -> Observed:

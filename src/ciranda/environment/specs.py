@@ -4,6 +4,7 @@ Nothing in a specification changes with the revision's number: equal content giv
 to what is still warm is a swap of the route.
 """
 
+import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ class Ground:
 
     trees: Path
     gateway: str
+    predictions: Path = Path()  # where services that keep their predictions write them, a folder each
 
     def tree(self, content: Manifest) -> Path:
         """The tree that instances of a release run in."""
@@ -41,6 +43,10 @@ class Ground:
         """Where the version of an asset lies, beside the tree."""
         version = content.assets[name]
         return self.trees / f"{content.project}-{content.commit}.assets" / version.digest.removeprefix("b3:")
+
+    def spool(self, project: str, environment: str, service: str) -> Path:
+        """Where the instances of a service write what they predicted, until it is collected."""
+        return self.predictions / project / environment / service
 
 
 def parts(content: Manifest, revision: Revision, *, release: str, ground: Ground, program: Program) -> tuple[Part, ...]:
@@ -72,6 +78,7 @@ def _spec(
     program: Program,
 ) -> port.InstanceSpec:
     tree = ground.tree(content)
+    spool = None if service.predictions is None else ground.spool(content.project, revision.environment, name)
     assets = {asset: ground.asset(content, asset) for asset in sorted(service.uses)}
     return port.InstanceSpec(
         project=content.project,
@@ -82,14 +89,30 @@ def _spec(
         argv=_argv(name, service, program),
         variables=_machine(program)
         | {key: layers.text(value.value) for key, value in sorted(revision.config.items())}
-        | _contract(content, revision, name, release, assets, ground),
+        | _contract(content, revision, name, release, assets, ground)
+        | ({} if spool is None else {"CIRANDA_PREDICTIONS": _kept(content, service, spool)}),
         directory=tree,
         health=service.health,
         drain=service.drain,
         start_timeout=service.start_timeout,
-        mounts=tuple(port.Mount(path) for path in (tree, *assets.values(), *program.folders)),
+        mounts=(
+            *(port.Mount(path) for path in (tree, *assets.values(), *program.folders)),
+            *(() if spool is None else (port.Mount(spool, writable=True),)),
+        ),
         secrets={name: revision.secrets[name] for name in service.secrets if name in revision.secrets},
     )
+
+
+def _kept(content: Manifest, service: Service, spool: Path) -> str:
+    """What the model server is told of what it keeps (`runtime/spool.py` reads it)."""
+    assert service.predictions is not None
+    told = {
+        "folder": str(spool),
+        "sample": service.predictions.sample,
+        "redact": list(service.predictions.redact),
+        "models": {name: content.assets[name].digest for name in service.uses if content.assets[name].kind == "model"},
+    }
+    return json.dumps(told, sort_keys=True)
 
 
 def _argv(name: str, service: Service, program: Program) -> tuple[str, ...]:

@@ -8,7 +8,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ciranda.kernel import errors
-from ciranda.project import infra, jobs, layers, names, notify, predictions, problems, reactions, rollout, schema, sources
+from ciranda.project import (
+    infra,
+    jobs,
+    layers,
+    names,
+    notify,
+    predictions,
+    problems,
+    reactions,
+    rollout,
+    schema,
+    sources,
+)
 from ciranda.project.declaration import Checks, Environment, Keep, Project, Service, Setting
 from ciranda.project.reading import Reading, Table
 from ciranda.project.values import Scalar

@@ -124,6 +124,9 @@ class Supervisor:
             variables = {"PORT": str(port)}
         if secrets is not None:
             variables["CIRANDA_SECRETS"] = str(secrets)
+        for mount in spec.mounts:
+            if mount.writable:
+                mount.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         confined = bool(confine.available())
         argv = list(spec.argv)
         if confined:

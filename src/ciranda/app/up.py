@@ -18,7 +18,7 @@ from ciranda.access import tokens
 from ciranda.app import client
 from ciranda.app import home as homes
 from ciranda.kernel import errors, files, process, sockets
-from ciranda.service import children
+from ciranda.service import children, logs
 from ciranda.versions import repositories
 
 HOST = "127.0.0.1"  # beyond loopback there is no listening without TLS, which is not built yet
@@ -252,10 +252,8 @@ def _all_answer(home: homes.Home, server: Server) -> None:
 
 
 def _last_line(home: homes.Home, name: str) -> str:
-    with suppress(FileNotFoundError):
-        lines = [line for line in (home.logs / f"{name}.log").read_text(errors="replace").splitlines() if line.strip()]
-        return lines[-1] if lines else "it said nothing"
-    return "it said nothing"
+    lines = [line.text for line in logs.tail(home.logs / f"{name}.log", 100) if line.text.strip()]
+    return lines[-1] if lines else "it said nothing"
 
 
 @contextmanager

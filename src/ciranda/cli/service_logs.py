@@ -1,34 +1,39 @@
-"""What the instances of a service wrote: printed, and followed while they write more."""
+"""What the instances of a service, or the server's own processes, wrote: printed, searched, and followed while they write more."""
 
 import argparse
 import json
 import sys
 import time
 from collections.abc import Callable, Collection
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ciranda.app import home as homes
 from ciranda.app import local
-from ciranda.cli import words
-from ciranda.kernel import errors, sockets
+from ciranda.cli import moments, sifting, words
+from ciranda.kernel import clock, errors, sockets
 from ciranda.project import names
 from ciranda.service import logs
 
 ASK = 2.0  # seconds for an answer of the keeper
+PROCESSES = ("control", "gateway", "keeper", "runner")
 
 
-def main(here: local.Local, given: argparse.Namespace) -> int:
+def main(here: local.Local, given: argparse.Namespace, wanted: logs.Wanted) -> int:
     """Print what was asked for. Raises errors.NotFound for what never ran."""
     chosen = _chosen(here, given)
     running = _running(here)
     there = [log for log in chosen() if running is None or log.stem in running]
-    first = chosen() if given.release or given.instance else there or chosen()[-1:]
+    every = given.release or given.instance or given.since
+    first = chosen() if every else there or chosen()[-1:]
     if not first and not given.follow:
         raise _nothing(here, given)
     left_out = {log for log in chosen() if log not in first}  # they ended: nothing comes of them any more
     looked = logs.follow(
         lambda: [log for log in chosen() if log not in left_out],
-        lines=given.lines,
+        wanted=wanted,
+        most=sifting.most(given),
         stop=lambda: not given.follow,
         wait=_wait,
     )
@@ -36,8 +41,38 @@ def main(here: local.Local, given: argparse.Namespace) -> int:
     for line in looked:
         if line.instance not in writers:
             writers |= {log.stem: logs.writer(log) for log in chosen()}
-        _print(given, writers[line.instance], line.text)
+        writer = writers[line.instance]
+        if given.json:
+            _json(line, **{name: getattr(writer, name) for name in ("environment", "service", "release", "instance")})
+        else:
+            place = "" if given.environment else f"{writer.environment} "
+            service = "" if given.what else f"{writer.service} "
+            _print(line, f"{place}{service}{writer.release} {writer.short}  ")
     return 0
+
+
+def server(given: argparse.Namespace, wanted: logs.Wanted) -> int:
+    """What a process of the server wrote. Raises errors.NotFound, errors.Usage."""
+    if given.what or given.environment or given.release or given.instance or given.step:
+        raise errors.Usage("--server is of the server alone", hint=f"ciranda logs --server {given.server}")
+    home = homes.locate(given.home)
+    log = home.logs / f"{given.server}.log"
+    if not log.exists():
+        raise errors.NotFound(f"{given.server} has not run here", where=str(home.root), hint="start it: ciranda up")
+    looked = logs.follow(
+        lambda: [log], wanted=wanted, most=sifting.most(given), stop=lambda: not given.follow, wait=_wait
+    )
+    for line in looked:
+        if given.json:
+            _json(line, process=given.server)
+        else:
+            _print(line, "")
+    return 0
+
+
+def plain(text: str) -> str:
+    """A line as a terminal may have it: nothing in it moves the cursor."""
+    return "".join(c if c.isprintable() or c == "\t" else "�" for c in text)
 
 
 def _wait(seconds: float) -> None:
@@ -100,18 +135,19 @@ def _running(here: local.Local) -> set[str] | None:
     return {child["id"] for child in listed["children"] if child["role"] == "instance" and child["exit"] is None}
 
 
-def _print(given: argparse.Namespace, writer: logs.Writer, text: str) -> None:
-    if given.json:
-        said: dict[str, Any] = {
-            "environment": writer.environment,
-            "service": writer.service,
-            "release": writer.release,
-            "instance": writer.instance,
-            "text": text,
-        }
-        words.out(json.dumps(said, ensure_ascii=False))
-        return
-    shown = "".join(c if c.isprintable() or c == "\t" else "�" for c in text)
-    place = "" if given.environment else f"{writer.environment} "
-    service = "" if given.what else f"{writer.service} "
-    words.out(f"{place}{service}{writer.release} {writer.short}  {shown}")
+def _json(line: logs.Line, **whose: str) -> None:
+    said: dict[str, Any] = {
+        "time": datetime.fromtimestamp(line.at_us / 1e6, UTC).isoformat(timespec="microseconds"),
+        "exact": line.exact,
+        "level": line.level,
+        **whose,
+        "text": line.text,
+    }
+    if line.fields:
+        said |= {"message": line.message, "fields": dict(line.fields)}
+    words.out(json.dumps(said, ensure_ascii=False))
+
+
+def _print(line: logs.Line, whose: str) -> None:
+    at = moments.shown(line.at_us, clock.now_us())
+    words.out(f"{' ' if line.exact else '~'}{at}  {whose}{plain(line.text)}")

@@ -79,7 +79,8 @@ def test_following_sees_new_lines_and_new_logs(tmp_path: Path) -> None:
     def find() -> list[Path]:
         return logs.find(tmp_path, "flights", "prod", "delays")
 
-    found = [(line.instance, line.text) for line in logs.follow(find, lines=1, stop=lambda: bool(done), wait=wait)]
+    looked = logs.follow(find, wanted=logs.Wanted(), most=1, stop=lambda: bool(done), wait=wait)
+    found = [(line.instance, line.text) for line in looked]
     assert found == [("one", "b"), ("one", "c"), ("two", "d"), ("one", "half line")]
     assert logs.find(tmp_path, "flights", "prod") == find()
     assert logs.find(tmp_path, "flights", "test") == []

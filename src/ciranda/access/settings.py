@@ -14,6 +14,8 @@ SECTIONS = {
     "outbound": ("allow",),
     "smtp": ("host", "port", "security", "sender", "user", "password_file"),
     "page": ("url",),
+    "logs": ("each_mb", "total_mb", "days"),
+    "export": ("otlp", "dogstatsd"),
 }
 SECURITY = ("starttls", "tls", "none")
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ciranda.access import tokens
-from ciranda.app import applying, configuring, people, watching
+from ciranda.app import applying, configuring, logkeeping, people, watching
 from ciranda.app import home as homes
 from ciranda.app.views import metrics, plan, status
 from ciranda.environment import (
@@ -245,7 +245,12 @@ class Control:
 
     def _looks(self) -> list[watching.Watch]:
         """What control does by the clock; a line for each."""
-        return [watching.Watch("reactions", 2.0, self._reactor.look)]
+        kept = logkeeping.Logkeeping(self.home)
+        return [
+            watching.Watch("reactions", 2.0, self._reactor.look),
+            watching.Watch("logs", logkeeping.EVERY, kept.look),
+            watching.Watch("old logs", logkeeping.TIDY, kept.tidy),
+        ]
 
     def _workshop(self) -> places.Workshop:
         home = self.home

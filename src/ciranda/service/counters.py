@@ -8,7 +8,9 @@ Layout, version 1: slots of 1,024 bytes, each 128 little-endian unsigned 64-bit 
     words 21–25   answers 1xx, 2xx, 3xx, 4xx, 5xx
     word 26       requests that an instance did not answer: refused or lost connections, time-outs
     word 27       sum of the seconds to the whole answer, in microseconds
-    words 28–31   zero
+    word 28       errors: 5xx, resets and time-outs, once per client and while (see `gateway/force.py: Release.errs`)
+    word 29       tries that an instance did not answer and that went on to another one
+    words 30–31   zero
     words 32–111  a histogram of the same times: bucket n counts those below BOUNDS_US[n], the last one all others
 
 Words only grow, and survive the gateway: whoever wants a rate reads twice. A slot whose release has left may be given
@@ -29,7 +31,7 @@ SLOT = 1024
 WORDS = SLOT // 8
 SLOTS = 1024
 NAME_BYTES = 160
-REQUESTS, CLASSES, UNANSWERED, MICROSECONDS, HISTOGRAM, BUCKETS = 20, 20, 26, 27, 32, 80
+REQUESTS, CLASSES, UNANSWERED, MICROSECONDS, ERRORS, ELSEWHERE, HISTOGRAM, BUCKETS = 20, 20, 26, 27, 28, 29, 32, 80
 # four buckets to each doubling, from 64 µs to 50 s
 BOUNDS_US = tuple((4 + step) << (octave + 4) for octave in range(20) for step in range(4))[:-1]
 
@@ -43,6 +45,8 @@ class Counted:
     unanswered: int
     seconds: float  # the sum
     histogram: tuple[int, ...]
+    errors: int = 0  # 5xx, resets and time-outs, as a judge counts them
+    elsewhere: int = 0  # tries that went on to another instance
 
     def quantile(self, share: float) -> float:
         """The upper bound of the bucket that holds this share of the answers, in seconds; 0 when there are none."""
@@ -104,6 +108,14 @@ class Counters:
         """One request that an instance did not answer."""
         self.words[slot + UNANSWERED] += 1
 
+    def erred(self, slot: int) -> None:
+        """One error, as a judge counts them."""
+        self.words[slot + ERRORS] += 1
+
+    def passed_on(self, slot: int) -> None:
+        """One try that an instance did not answer goes on to another one."""
+        self.words[slot + ELSEWHERE] += 1
+
     def close(self) -> None:
         self.words.release()
         self._map.close()
@@ -140,7 +152,13 @@ def read(path: Path) -> dict[tuple[str, str], Counted]:
             histogram = tuple(slot[HISTOGRAM : HISTOGRAM + BUCKETS])
             seconds = slot[MICROSECONDS] / 1e6
             found[prefix, release] = Counted(
-                slot[REQUESTS], (one, two, three, four, five), slot[UNANSWERED], seconds, histogram
+                slot[REQUESTS],
+                (one, two, three, four, five),
+                slot[UNANSWERED],
+                seconds,
+                histogram,
+                slot[ERRORS],
+                slot[ELSEWHERE],
             )
     return found
 

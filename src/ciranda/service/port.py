@@ -83,13 +83,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A prefix of the gateway and who answers there."""
+    """A prefix of the gateway and who answers there. Of several targets the last one is the candidate."""
 
     project: str
     environment: str
     service: str
     targets: tuple[Target, ...]
     limits: dict[str, float] = field(default_factory=dict)  # body bytes, timeout seconds
+    sticky: str = ""  # by what a client is told, of several targets: "header:NAME", "cookie:NAME"; empty: not at all
 
     @property
     def prefix(self) -> str:

@@ -28,7 +28,7 @@ class Table:
 
 def encode(table: Table) -> bytes:
     """The bytes of the file."""
-    document = {"format": FORMAT, "serial": table.serial, "routes": [asdict(route) for route in table.routes]}
+    document = {"format": FORMAT, "serial": table.serial, "routes": [_entry(route) for route in table.routes]}
     return json.dumps(document, indent=1).encode()
 
 
@@ -59,6 +59,11 @@ def save(path: Path, table: Table) -> None:
     files.write_atomic(path, encode(table))
 
 
+def _entry(route: Route) -> dict[str, Any]:
+    found = asdict(route)
+    return found if route.sticky else {key: value for key, value in found.items() if key != "sticky"}
+
+
 def _route(entry: Mapping[str, Any]) -> Route:
     targets = tuple(
         Target(str(target["release"]), int(target["weight"]), {str(i): str(a) for i, a in target["instances"].items()})
@@ -69,7 +74,10 @@ def _route(entry: Mapping[str, Any]) -> Route:
     for address in (address for target in targets for address in target.instances.values()):
         parse_address(address)
     limits = {str(key): float(value) for key, value in entry.get("limits", {}).items()}
-    return Route(str(entry["project"]), str(entry["environment"]), str(entry["service"]), targets, limits)
+    sticky = str(entry.get("sticky", ""))
+    if sticky and not sticky.startswith(("header:", "cookie:")):
+        raise ValueError(f"{sticky!r} tells no client")
+    return Route(str(entry["project"]), str(entry["environment"]), str(entry["service"]), targets, limits, sticky)
 
 
 def parse_address(address: str) -> str | tuple[str, int]:

@@ -38,6 +38,7 @@ class ClientConnection(asyncio.Protocol):
         self.paused = False  # reading
         self.stuck = False  # the client does not read
         self.peer = b"unknown"
+        self.name = b""
         self.deadline = 0.0
 
     # -- asyncio's side
@@ -47,6 +48,7 @@ class ClientConnection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple):
             self.peer = str(peer[0]).encode()
+            self.name = b"%b %d" % (self.peer, peer[1])
         self.deadline = self.gateway.loop.time() + HEAD_TIME
         self.clients.add(self)
 

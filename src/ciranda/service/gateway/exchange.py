@@ -11,6 +11,7 @@ from ciranda.service import request_ids
 from ciranda.service.gateway import heads
 from ciranda.service.gateway.force import REST, Connection, Entry, Force, Release, Upstream
 from ciranda.service.gateway.plain import Answers, Names
+from ciranda.service.gateway.sticky import origin
 
 HELD = 64 * 1024  # bytes of a body kept until the answer begins, so that the request can be sent again
 PENDING = 256 * 1024  # bytes of a body that wait for a connection before reading from the client pauses
@@ -37,6 +38,8 @@ class Link(Connection, Protocol):
 
 class Caller(Protocol):
     """The client's side of an exchange."""
+
+    name: bytes  # tells its connection from others
 
     def write(self, data: bytes) -> None: ...
 
@@ -162,7 +165,8 @@ class Exchange:
     def _choose(self, now: float) -> bool:
         if self.over or self.entry is None:
             return False
-        chosen = self.entry.choose(now, self.tried)
+        entry = self.entry
+        chosen = entry.choose(now, self.tried, None if entry.sticky is None else entry.sticky.of(self._lines()))
         if chosen is None:
             self.refuse(503, "no instance answers there now")
             return False
@@ -210,7 +214,12 @@ class Exchange:
         now = self.gateway.loop.time()
         upstream.rests_until = now + rest
         self.tried = (*self.tried, upstream)
-        return self._choose(now)
+        release = self.release
+        if not self._choose(now):
+            return False
+        if release is not None:
+            self.gateway.force.counters.passed_on(release.slot)
+        return True
 
     def body(self, data: bytes) -> None:
         """Another piece of the request's body."""
@@ -263,6 +272,8 @@ class Exchange:
     def finish(self, kept: bool) -> None:
         """The answer is whole; `kept`: the connection may serve another request."""
         self._count(self.status)
+        if self.status >= 500:
+            self._erred()
         self._leave(kept and self.complete)
         self.over = True
         self.client.done(self)
@@ -361,6 +372,21 @@ class Exchange:
     def _missed(self) -> None:
         if self.release is not None:
             self.gateway.force.counters.missed(self.release.slot)
+            self._erred()
+
+    def _erred(self) -> None:
+        """An error of the release, as a judge counts them."""
+        release, sticky = self.release, None if self.entry is None else self.entry.sticky
+        if release is None:
+            return
+        lines = self._lines()
+        who = (sticky.of(lines) if sticky is not None else None) or origin(lines) or self.client.name
+        if release.errs(who, self.gateway.loop.time()):
+            self.gateway.force.counters.erred(release.slot)
+
+    def _lines(self) -> bytes:
+        """The header lines of the request, as far as they go on."""
+        return self.head[2] + self.head[3] if self.head else b""
 
     def _count(self, status: int) -> None:
         force = self.gateway.force

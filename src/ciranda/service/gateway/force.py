@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ciranda.service import counters, request_ids, table
+from ciranda.service.gateway.sticky import Sticky
 from ciranda.service.port import Route
 
 REST = 1.0  # seconds for which an instance that refused a connection is passed over
 IDLE = 4.0  # seconds for which an idle connection to an instance is kept at most
+ERRS = 0.1  # seconds for which a client that has all of a route counts one error: ten a second, however many it meets
+CLIENTS = 4096  # that are remembered to have met an error lately
 
 
 class Connection(Protocol):
@@ -58,6 +61,22 @@ class Release:
     slot: int
     header: bytes  # the line that every answer carries
     suffix: bytes  # how the ids of the requests that it answers end
+    share: float = 1.0  # of the route's requests
+    erring: dict[bytes, int] = field(default_factory=dict)  # client → while in which it met an error
+
+    def errs(self, client: bytes, now: float) -> bool:
+        """Whether an error that a client meets counts: one a client and while.
+
+        A while is as much longer as the release has fewer of the requests: a second for a tenth of them. So a client whose requests
+        all fail weighs the same on both sides of a rollout.
+        """
+        while_ = int(now * self.share / ERRS)
+        if self.erring.get(client) == while_:
+            return False
+        if len(self.erring) >= CLIENTS:
+            self.erring.clear()
+        self.erring[client] = while_
+        return True
 
 
 @dataclass(slots=True, eq=False)
@@ -71,9 +90,12 @@ class Entry:
     body: int
     timeout: float
     only: tuple[Release, Upstream] | None = None  # when there is nothing to choose
+    sticky: Sticky | None = None  # who is told apart, where there are several releases
 
-    def choose(self, now: float, tried: Iterable[Upstream] = ()) -> tuple[Release, Upstream] | None:
-        """A release by weight, and of its instances the one with the fewest requests in flight.
+    def choose(
+        self, now: float, tried: Iterable[Upstream] = (), who: bytes | None = None
+    ) -> tuple[Release, Upstream] | None:
+        """A release by weight, for `who` always the same one, and of its instances the one with the fewest requests in flight.
 
         Instances that rest or were tried are passed over, and with them releases that have no others; instances that
         only rest are better than none. None: nobody is left.
@@ -84,9 +106,28 @@ class Entry:
         for resting in (False, True):
             offers = [(release, free) for release in able if (free := _free(release, now, tried, resting))]
             if offers:
-                release, free = _weighted(offers) if len(offers) > 1 else offers[0]
+                release, free = self._offer(able, offers, who) if len(offers) > 1 else offers[0]
                 return release, min(free, key=_fewest)
         return None
+
+    def _offer(
+        self, able: list[Release], offers: list[tuple[Release, list[Upstream]]], who: bytes | None
+    ) -> tuple[Release, list[Upstream]]:
+        if who is not None and self.sticky is not None:
+            own = self._own(able, self.sticky.place(who))
+            for offer in offers:
+                if offer[0] is own:
+                    return offer
+        return _weighted(offers)
+
+    def _own(self, able: list[Release], place: float) -> Release:
+        """Whose part of the scale this is: the candidate, which is the last, has its beginning, so a greater weight moves nobody back."""
+        at = place * sum(release.weight for release in able)
+        for release in reversed(able):
+            at -= release.weight
+            if at < 0:
+                return release
+        return able[0]
 
 
 def _fewest(upstream: Upstream) -> tuple[int, float]:
@@ -139,6 +180,7 @@ class Force:
 
     def _entry(self, route: Route, known: dict[str, Upstream], named: dict[str, Upstream], keep: set[str]) -> Entry:
         releases = []
+        whole = sum(target.weight for target in route.targets)
         for target in route.targets:
             ups = []
             for name, text in target.instances.items():
@@ -152,10 +194,12 @@ class Force:
             slot = self.counters.slot(route.prefix, target.release, keep)
             header = b"X-Ciranda-Release: " + target.release.encode() + b"\r\n"
             suffix = b"-" + target.release.encode()
-            releases.append(Release(target.release, target.weight, ups, slot, header, suffix))
+            share = target.weight / whole if whole else 1.0
+            releases.append(Release(target.release, target.weight, ups, slot, header, suffix, share))
         limits = table.LIMITS | route.limits
         header = b"X-Forwarded-Prefix: " + route.prefix.encode() + b"\r\n"
         able = [(release, up) for release in releases if release.weight for up in release.upstreams]
         only = able[0] if len(able) == 1 else None
         tag = request_ids.tag(route.prefix)
-        return Entry(route.prefix, header, tag, releases, int(limits["body"]), limits["timeout"], only)
+        sticky = Sticky(route.sticky, route.targets[-1].release) if route.sticky and len(route.targets) > 1 else None
+        return Entry(route.prefix, header, tag, releases, int(limits["body"]), limits["timeout"], only, sticky)

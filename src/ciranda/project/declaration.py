@@ -120,6 +120,40 @@ class Environment:
     infra: str = ""  # a folder of Terraform or OpenTofu, relative to the tree
     infra_check: float = 3600.0  # seconds between looks for its drift
     rollout: Rollout | None = None  # by which steps a release enters; None: at once
+    four_eyes: bool = False  # whoever made the change, or applies the plan, does not count among those who approve it
+    freeze: tuple[str, ...] = ()  # when no release enters, as `project.freeze` reads it
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """What somebody is told of while its condition holds. Empty `service`: each; empty `environments`: the last of the chain."""
+
+    name: str
+    when: str  # a condition: "errors > 5 %"
+    hold: float = 0.0  # seconds for which it holds before anybody is told: the key `for`
+    severity: str = "ticket"  # "page", "ticket", "info"
+    service: str = ""
+    environments: tuple[str, ...] = ()
+    owner: str = ""
+    runbook: str = ""  # an address, or a path in the repository
+    off: bool = False
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What a service promises over a window: the share of requests that succeed, or are fast, or both."""
+
+    name: str
+    service: str
+    availability: float | None = None  # share of requests without an error
+    latency: float | None = None  # share of requests that take at most `below`
+    below: float | None = None  # seconds
+    window: float = 2_592_000.0  # seconds
+    environments: tuple[str, ...] = ()  # empty: the last of the chain
+    owner: str = ""
+    runbook: str = ""
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +186,8 @@ class Project:
     jobs: tuple[Job, ...] = ()
     reactions: tuple[Reaction, ...] = ()
     channels: tuple[Channel, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    objectives: tuple[Objective, ...] = ()
     settings: tuple[Setting, ...] = ()
     environments: tuple[Environment, ...] = ()
     private: tuple[str, ...] = ()  # columns shown as digests in evidence

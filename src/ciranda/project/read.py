@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from ciranda.kernel import errors
 from ciranda.project import (
+    alerts,
+    freeze,
     infra,
     jobs,
     layers,
@@ -89,16 +91,21 @@ def _project(reading: Reading, document: Mapping[str, Any]) -> Project:
         _pipeline(head, pipeline)
     settings = tuple(s for s in (_setting(*item) for item in reading.sections(document, "config")) if s)
     places = _chain(reading, [_environment(*item, settings) for item in reading.sections(document, "environments")])
+    services = tuple(_service(*item) for item in reading.sections(document, "services"))
     return Project(
         name=name,
         pipeline=pipeline,
         owner=head.text("owner"),
         sources=tuple(sources.read(*item) for item in reading.sections(document, "sources")),
         checks=_checks(reading.section(document, "checks")),
-        services=tuple(_service(*item) for item in reading.sections(document, "services")),
+        services=services,
         jobs=tuple(jobs.read(*item, places) for item in reading.sections(document, "jobs")),
         reactions=tuple(reactions.read(*item, document, places) for item in reading.sections(document, "reactions")),
         channels=tuple(notify.read(*item) for item in reading.sections(document, "notify")),
+        alerts=tuple(alerts.read(*item, services, places) for item in reading.sections(document, "alerts")),
+        objectives=tuple(
+            alerts.objective(*item, services, places) for item in reading.sections(document, "objectives")
+        ),
         settings=settings,
         environments=places,
         private=reading.section(document, "data").texts("private"),
@@ -243,6 +250,8 @@ def _environment(name: str, table: Table, settings: Sequence[Setting]) -> Enviro
         infra.folder(table),
         infra.check(table),
         rollout.read(table),
+        table.flag("four_eyes"),
+        freeze.read(table),
     )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 # The types that a key may have, as a person says them.
-TEXT, TEXTS, COMMANDS, NUMBER, COUNT, WHOLE, TABLE, SCALAR, FLAG = (
+TEXT, TEXTS, COMMANDS, NUMBER, COUNT, WHOLE, TABLE, SCALAR, FLAG, LENGTH, SHARE = (
     "text",
     "a list of texts",
     "a command, or a list of commands",
@@ -13,6 +13,8 @@ TEXT, TEXTS, COMMANDS, NUMBER, COUNT, WHOLE, TABLE, SCALAR, FLAG = (
     "a table",
     "text, a number, true or false",
     "true or false",
+    "a length of time",
+    "a share between 0 and 1",
 )
 
 
@@ -93,6 +95,8 @@ SECTIONS = {
             "verify": COMMANDS,
             "verify_timeout": NUMBER,
             "approvals": WHOLE,
+            "four_eyes": FLAG,
+            "freeze": TEXTS,
             "config": TABLE,
             "secrets": TEXTS,
             "infra": TEXT,
@@ -100,11 +104,37 @@ SECTIONS = {
             "rollout": TABLE,
         },
         named=True,
-        later=("freeze", "schedule"),
+        later=("schedule"),
+    ),
+    "alerts": Section(
+        {
+            "when": TEXT,
+            "for": LENGTH,
+            "severity": TEXT,
+            "service": TEXT,
+            "environments": TEXTS,
+            "owner": TEXT,
+            "runbook": TEXT,
+            "off": FLAG,
+        },
+        named=True,
+    ),
+    "objectives": Section(
+        {
+            "service": TEXT,
+            "availability": SHARE,
+            "latency": TABLE,
+            "window": LENGTH,
+            "environments": TEXTS,
+            "owner": TEXT,
+            "runbook": TEXT,
+        },
+        named=True,
+        required=("service",),
     ),
     "data": Section({"private": TEXTS}),
     "keep": Section({"releases": COUNT, "days": COUNT}),
 }
 
 # Whole sections that are designed but not built yet.
-LATER_SECTIONS = ("gate", "objectives", "previews", "push", "references", "secrets")
+LATER_SECTIONS = ("gate", "previews", "push", "references", "secrets")

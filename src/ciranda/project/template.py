@@ -9,7 +9,7 @@ from ciranda.project.detection import proposal as proposals
 
 _HERE = Path(__file__).parent
 # The order of the sections in a new `ciranda.toml`.
-SECTIONS = ("project", "sources", "checks", "services", "jobs", "config", "environments", "data", "keep")
+SECTIONS = ("project", "sources", "checks", "services", "jobs", "config", "environments", "alerts", "objectives", "data", "keep")
 _SUFFIX = ".in"
 
 

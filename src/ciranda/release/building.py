@@ -70,6 +70,8 @@ def build(
                 place.approvals,
                 tuple(place.secrets),
                 place.rollout,
+                place.four_eyes,
+                tuple(place.freeze),
             )
             for place in project.environments
         },
@@ -81,6 +83,8 @@ def build(
             if infra and place.infra
         },
         reactions={one.name: _reaction(one, project) for one in project.reactions},
+        alerts={one.name: _alert(one, project) for one in project.alerts},
+        objectives={one.name: _objective(one, project) for one in project.objectives},
     )
 
 
@@ -94,6 +98,34 @@ def _reaction(one: declaration.Reaction, project: declaration.Project) -> manife
         cool_down=float(one.cool_down),
         at_most=one.at_most,
         ask_first=one.ask_first,
+    )
+
+
+def _alert(one: declaration.Alert, project: declaration.Project) -> manifest.Alert:
+    last = tuple(place.name for place in project.environments[-1:])
+    return manifest.Alert(
+        when=one.when,
+        hold=float(one.hold),
+        severity=one.severity,
+        service=one.service,
+        environments=one.environments or last,
+        owner=one.owner,
+        runbook=one.runbook,
+        off=one.off,
+    )
+
+
+def _objective(one: declaration.Objective, project: declaration.Project) -> manifest.Objective:
+    last = tuple(place.name for place in project.environments[-1:])
+    return manifest.Objective(
+        service=one.service,
+        availability=one.availability,
+        latency=one.latency,
+        below=one.below,
+        window=float(one.window),
+        environments=one.environments or last,
+        owner=one.owner,
+        runbook=one.runbook,
     )
 
 

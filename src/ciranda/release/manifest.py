@@ -70,6 +70,34 @@ class Reaction:
 
 
 @dataclass(frozen=True, slots=True)
+class Alert:
+    """What somebody is told of while its condition holds, as a release says it."""
+
+    when: str  # a condition: "errors > 5 %"
+    hold: float  # seconds for which it holds before anybody is told
+    severity: str  # "page", "ticket", "info"
+    service: str  # "": each
+    environments: tuple[str, ...]
+    owner: str  # "": the service's
+    runbook: str
+    off: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What a service promises over a window: the share of requests that succeed, or take at most `below`, or both."""
+
+    service: str
+    availability: float | None
+    latency: float | None
+    below: float | None  # seconds
+    window: float  # seconds
+    environments: tuple[str, ...]
+    owner: str  # "": the service's
+    runbook: str
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """A declared configuration value: its type and what it is where no layer says otherwise."""
 
@@ -88,6 +116,8 @@ class Environment:
     approvals: int = 0  # of the plan of a release before it enters
     secrets: tuple[str, ...] = ()  # names, for its verification
     rollout: Rollout | None = None  # by which steps a release enters; None: at once
+    four_eyes: bool = False  # its author and who applies the plan do not count among those who approve it
+    freeze: tuple[str, ...] = ()  # when no release enters
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +145,8 @@ class Manifest:
     policy: str
     jobs: dict[str, Job] = field(default_factory=dict)
     reactions: dict[str, Reaction] = field(default_factory=dict)
+    alerts: dict[str, Alert] = field(default_factory=dict)  # those that are declared; others hold by default
+    objectives: dict[str, Objective] = field(default_factory=dict)
     infra: dict[str, Infra] = field(default_factory=dict)  # by environment
 
     def document(self) -> dict[str, Any]:
@@ -137,6 +169,10 @@ class Manifest:
             "infra": {name: _values(one) for name, one in self.infra.items()},
             "policy": self.policy,
             **({"reactions": {name: _values(one) for name, one in self.reactions.items()}} if self.reactions else {}),
+            **({"alerts": {name: _values(one) for name, one in self.alerts.items()}} if self.alerts else {}),
+            **(
+                {"objectives": {name: _values(one) for name, one in self.objectives.items()}} if self.objectives else {}
+            ),
         }
 
     @property
@@ -180,9 +216,7 @@ def read(data: bytes) -> Manifest:
         assets={name: Asset(**asset) for name, asset in found["assets"].items()},
         services={name: _service(service) for name, service in found["services"].items()},
         settings={name: Setting(**setting) for name, setting in config["settings"].items()},
-        environments={
-            name: _environment(config["environments"][name]) for name in config["chain"]
-        },
+        environments={name: _environment(config["environments"][name]) for name in config["chain"]},
         policy=found["policy"],
         jobs={
             name: Job(**job | {"run": tuple(job["run"]), "environments": tuple(job["environments"])})
@@ -193,15 +227,26 @@ def read(data: bytes) -> Manifest:
             name: Reaction(**one | {"environments": tuple(one["environments"])})
             for name, one in found.get("reactions", {}).items()
         },
+        alerts={
+            name: Alert(**one | {"environments": tuple(one["environments"])})
+            for name, one in found.get("alerts", {}).items()
+        },
+        objectives={
+            name: Objective(**one | {"environments": tuple(one["environments"])})
+            for name, one in found.get("objectives", {}).items()
+        },
     )
 
 
 # Keys that older manifests do not have: left out where they say nothing, so that a release keeps its digest.
 _NEWER = {(Service, "owner"), (Service, "secrets"), (Environment, "approvals"), (Environment, "secrets")}
 _NEWER |= {(Environment, "rollout"), (Service, "predictions")}
+_NEWER |= {(Environment, "four_eyes"), (Environment, "freeze")}
 
 
-def _values(record: Asset | Service | Job | Reaction | Setting | Environment | Infra) -> dict[str, Any]:
+def _values(
+    record: Asset | Service | Job | Reaction | Alert | Objective | Setting | Environment | Infra,
+) -> dict[str, Any]:
     return {
         name: _value(getattr(record, name))
         for name in record.__dataclass_fields__
@@ -229,5 +274,6 @@ def _environment(place: Mapping[str, Any]) -> Environment:
         "verify": tuple(place["verify"]),
         "secrets": tuple(place.get("secrets", ())),
         "rollout": rollout.of_document(place.get("rollout")),
+        "freeze": tuple(place.get("freeze", ())),
     }
     return Environment(**{**place, **named})

@@ -8,6 +8,8 @@ from ciranda.project.declaration import Channel, Project
 from ciranda.project.notify import EVENTS, SEVERITIES
 
 _BAD = ("change.refused", "change.asked", "plan.asked", "revision.failed", "job.failed", "job.late", "drift.found")
+# Rules that hold by default and say no more than `job.failed`, `job.late` and `drift.found` do.
+_SAID = ("job-failed", "job-late", "drift")
 _TURNS = {"promotion": "", "clone": ""}  # causes of a revision that are told as "live"; others have words of their own
 
 
@@ -41,9 +43,9 @@ class Names:
 
 def of(event: Event, names: Names) -> Fact | None:
     """What an event is for people; None: nothing. Pure but for the names."""
-    if event.kind not in EVENTS:
-        return None
     body = event.body
+    if event.kind not in EVENTS or _twice(event):
+        return None
     environment = str(body.get("environment") or _place(event))
     service = str(body.get("service") or "")
     values = {name: str(body[name]) for name in _PLAIN if body.get(name) not in (None, "")}
@@ -98,14 +100,19 @@ def wanted(fact: Fact, channel: Channel) -> bool:
 
 def severity(text: object) -> str:
     """How bad an alert or incident is, of whatever its rule says: what is not known is worth a look. Pure."""
-    return str(text) if text in SEVERITIES else "warn"
+    return str(text) if text in SEVERITIES else "ticket"
 
 
 def _severity(event: Event) -> str:
     if event.kind.startswith(("alert.", "incident.")):
         return severity(event.body.get("severity"))
     turned = event.kind == "revision.reached" and event.body.get("cause") in ("rollback", "destroy")
-    return "warn" if turned or event.kind in _BAD else "info"
+    return "ticket" if turned or event.kind in _BAD else "info"
+
+
+def _twice(event: Event) -> bool:
+    """An alert of what an event of its own tells better, unless somebody made it worse than that."""
+    return event.kind.startswith("alert.") and event.body.get("rule") in _SAID and _severity(event) != "page"
 
 
 def _form(event: Event) -> str:

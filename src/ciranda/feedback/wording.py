@@ -58,19 +58,31 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
 }
 WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
-        "of": " of {service}", "many": "{count} things in {project}", "more": "and {count} more", "one": "{count} older fact was not told",
-        "older": "{count} older facts were not told", "test": "A test of the channel {channel}: it works", "by": "by", "open": "Open",
-        "runbook": "Runbook", "owner": "Owner", "severity": "Severity", "environment": "Environment", "service": "Service", "time": "Time",
+        "of": " of {service}",
+        "many": "{count} things in {project}",
+        "more": "and {count} more",
+        "one": "{count} older fact was not told",
+        "older": "{count} older facts were not told",
+        "test": "A test of the channel {channel}: it works",
+        "by": "by",
+        "open": "Open",
+        "runbook": "Runbook",
     },
     "pt": {
-        "of": " de {service}", "many": "{count} coisas em {project}", "more": "e mais {count}", "one": "{count} fato mais antigo não foi contado",
-        "older": "{count} fatos mais antigos não foram contados", "test": "Um teste do canal {channel}: ele funciona", "by": "por", "open": "Abrir",
-        "runbook": "Roteiro", "owner": "Responsável", "severity": "Gravidade", "environment": "Ambiente", "service": "Serviço", "time": "Hora",
+        "of": " de {service}",
+        "many": "{count} coisas em {project}",
+        "more": "e mais {count}",
+        "one": "{count} fato mais antigo não foi contado",
+        "older": "{count} fatos mais antigos não foram contados",
+        "test": "Um teste do canal {channel}: ele funciona",
+        "by": "por",
+        "open": "Abrir",
+        "runbook": "Roteiro",
     },
-}  # fmt: skip
+}
 SEVERITIES: Mapping[str, Mapping[str, str]] = {
-    "en": {"info": "for information", "warn": "worth a look", "page": "somebody must act"},
-    "pt": {"info": "para informação", "warn": "merece um olhar", "page": "alguém precisa agir"},
+    "en": {"info": "for information", "ticket": "for working hours", "page": "somebody must act"},
+    "pt": {"info": "para informação", "ticket": "para o horário de trabalho", "page": "alguém precisa agir"},
 }
 
 

@@ -6,6 +6,7 @@ So neither a redirect nor a name that answers differently the second time (DNS r
 import ipaddress
 import socket
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from ciranda.kernel import errors
 
 CONNECT, READ = 10.0, 60.0  # seconds: until there is a connection; between two pieces of an answer
 REDIRECTS = 5
+LONGEST = 1 << 14  # bytes of the answer to something that was sent
 _AGENT = "ciranda"
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PORTS = {"http": 80, "https": 443}
@@ -80,6 +82,47 @@ def get(url: str, reach: Reach, headers: Mapping[str, str] | None = None) -> Ite
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             said = str(error) or type(error).__name__
             raise errors.Unreachable(f"it does not answer: {said}", where=url) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back of something that was sent: `body` at most `LONGEST` bytes of it."""
+
+    status: int
+    headers: Mapping[str, str]  # by small name
+    body: bytes
+
+
+def post(url: str, reach: Reach, body: bytes, headers: Mapping[str, str]) -> Reply:
+    """Send something, within `CONNECT` seconds for each of its parts. A redirect is an answer: nothing is sent twice.
+
+    Raises errors.Refused for an address that may not be asked, errors.Unreachable where nothing answers; neither says more of
+    the address than its host, since whoever knows all of it may write there.
+    """
+    import httpx
+
+    parts = _split(url)
+    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    pinned = _pinned(parts, resolve(host, port, reach))
+    given = {"User-Agent": _AGENT, "Accept-Encoding": "identity", **headers, "Host": _netloc(parts)}
+    try:
+        with httpx.Client(timeout=CONNECT, trust_env=False, verify=ssl.create_default_context()) as client:
+            request = client.build_request(
+                "POST", pinned, content=body, headers=given, extensions={"sni_hostname": host}
+            )
+            answer = client.send(request, stream=True)
+            try:
+                kept, until = b"", time.monotonic() + CONNECT
+                for piece in answer.iter_raw(LONGEST):
+                    kept += piece
+                    if len(kept) >= LONGEST or time.monotonic() > until:
+                        break
+            finally:
+                answer.close()
+            told = {name.lower(): value for name, value in answer.headers.items()}
+            return Reply(answer.status_code, told, kept[:LONGEST])
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise errors.Unreachable(f"{host} does not answer: {str(error) or type(error).__name__}") from error
 
 
 def resolve(host: str, port: int, reach: Reach) -> str:

@@ -6,7 +6,7 @@ from ciranda.project import names
 from ciranda.project.declaration import Channel
 from ciranda.project.reading import Table
 
-SEVERITIES = ("info", "warn", "page")
+SEVERITIES = ("info", "ticket", "page")
 LANGUAGES = ("en", "pt")
 KINDS = ("slack", "teams", "webhook", "email")
 # Events that people are told of, as docs/events.md has them.

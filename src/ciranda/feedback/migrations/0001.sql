@@ -57,7 +57,7 @@ CREATE TABLE incident (
     environment TEXT NOT NULL,
     service     TEXT NOT NULL,   -- '': the whole of it
     title       TEXT NOT NULL,
-    severity    TEXT NOT NULL,   -- page, warn, info
+    severity    TEXT NOT NULL,   -- page, ticket, info
     owner       TEXT NOT NULL,
     origin      TEXT NOT NULL,   -- what alerts of one incident have in common; '': opened by hand
     state       TEXT NOT NULL,   -- open, resolved

@@ -40,6 +40,8 @@ class Place:
     verify: tuple[str, ...] = ()
     approvals: int = 0
     rollout: Rollout | None = None
+    four_eyes: bool = False
+    freeze: tuple[str, ...] = ()  # the windows that are not over
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,11 @@ def _places(base: Mapping[str, Place], change: Mapping[str, Place]) -> Iterator[
                 yield f"environments.{name}.verify no longer runs {command!r}"
         if new.approvals < old.approvals:
             yield f"environments.{name}.approvals {old.approvals} → {new.approvals}"
+        if old.four_eyes and not new.four_eyes:
+            yield f"environments.{name}.four_eyes true → false"
+        for window in old.freeze:
+            if window not in new.freeze:
+                yield f"environments.{name}.freeze no longer has {window!r}"
         yield from rollout.loosened(name, old.rollout, new.rollout)
 
 

@@ -4,22 +4,30 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from ciranda.checks import policy
-from ciranda.kernel import errors, events
+from ciranda.kernel import clock, errors, events
 from ciranda.kernel.database import Transaction
 from ciranda.loop.changes import Change
 from ciranda.pipeline import engine
-from ciranda.project import declaration
+from ciranda.project import declaration, freeze
 
 
 def declared(project: declaration.Project) -> policy.Rules:
     """The rules that `ciranda.toml` alone says: enough to run the code checks."""
     chain = [environment.name for environment in project.environments]  # in promotion order
+    now_us = clock.now_us()
     return policy.Rules(
         code=project.checks.code,
         code_timeout=project.checks.timeout,
         when_unsure=dict(project.checks.when_unsure),
         places={
-            environment.name: policy.Place(tuple(chain[:place]), environment.verify, environment.approvals)
+            environment.name: policy.Place(
+                tuple(chain[:place]),
+                environment.verify,
+                environment.approvals,
+                environment.rollout,
+                environment.four_eyes,
+                tuple(text for text in environment.freeze if not freeze.over(text, now_us)),
+            )
             for place, environment in enumerate(project.environments)
         },
     )

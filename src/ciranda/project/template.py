@@ -9,7 +9,19 @@ from ciranda.project.detection import proposal as proposals
 
 _HERE = Path(__file__).parent
 # The order of the sections in a new `ciranda.toml`.
-SECTIONS = ("project", "sources", "checks", "services", "jobs", "config", "environments", "alerts", "objectives", "data", "keep")
+SECTIONS = (
+    "project",
+    "sources",
+    "checks",
+    "services",
+    "jobs",
+    "config",
+    "environments",
+    "alerts",
+    "objectives",
+    "data",
+    "keep",
+)
 _SUFFIX = ".in"
 
 
@@ -29,7 +41,8 @@ def declaration(name: str, *, working: bool) -> str:
     if working:
         text = _uncomment(text, ("[services.prices]", 'predict = "service:predict"', 'uses = ["price"]'))
         elsewhere = ("[sources.raw_", 'files = "/srv', "schedule =", "keep =", "url =")
-        return _comment(text, ("when_unsure", "verify", "approvals", "secrets", "config =", "owner", *elsewhere))
+        people = ("approvals", "four_eyes", "freeze")
+        return _comment(text, ("when_unsure", "verify", *people, "secrets", "config =", "owner", *elsewhere))
     return _comment(text, ("owner", "pipeline"))
 
 

@@ -359,6 +359,9 @@ class _Attempt:
         )  # fmt: skip
         request, survey = self._request, self._found.survey if self._found else None
         by_hand = request.tree.files is not None and not (request.parameters or request.live or request.only)
+        by_hand = by_hand and not any(
+            source.reference for source in request.project.sources
+        )  # nobody looks at those there
         if survey is not None and by_hand and _whole(result) and unchanged.settled(survey.marks, survey.seen_ns):
             state = unchanged.state(request.tree, survey.marks)
             had, passed = same_as or result.run, len(result.outcomes)

@@ -60,6 +60,20 @@ def test_nothing_to_do_is_recorded_as_a_run(bench: build.Bench) -> None:
     assert bench.run().number == 3
 
 
+def test_a_project_whose_data_lie_elsewhere_is_looked_at_each_time(tmp_path: Path) -> None:
+    data = tmp_path / "elsewhere.txt"
+    data.write_text("1")
+    reads = "from ciranda import step\n@step\ndef text(raw: str) -> str:\n    return raw\n"
+    with build.bench(tmp_path / "home", reads, toml=f'[sources.raw]\nfiles = "{data}"\n') as made:
+        git(made.folder, "init", "-q")
+        git(made.folder, "add", "-A")
+        git(made.folder, "commit", "-qm", "x")
+        made.run()
+        assert quick(made) is None
+        data.write_text("2")
+        assert made.value(made.run(), "text") == b"2"
+
+
 TOUCHES: dict[str, Callable[[build.Bench], object]] = {
     "a file of the same size": lambda bench: bench.write(conf_txt="ba"),
     "a new file": lambda bench: bench.write(more_txt="x"),

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from ciranda.access import tokens
 from ciranda.app import home as homes
+from ciranda.app import metrics
 from ciranda.app.people import People
 from ciranda.kernel import errors
 from ciranda.kernel.lines import Lines
@@ -138,8 +139,8 @@ class FakeControl:
             raise ZeroDivisionError("a bug")
         return {"projects": [{"name": project or "flights"}]}
 
-    def metrics(self) -> bytes:
-        return b"some 1\n"
+    def metrics(self) -> list[metrics.Family]:
+        return [metrics.family("some", "gauge", "Some.", [({}, 1)])]
 
     def plan(self, project: str, environment: str, release: str | None) -> dict[str, Any]:
         return {"actions": [project, environment, release]}

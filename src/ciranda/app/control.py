@@ -10,6 +10,7 @@ from typing import Any
 from ciranda.access import tokens
 from ciranda.app import applying, configuring, logkeeping, people, watching
 from ciranda.app import home as homes
+from ciranda.app.metrics import Family
 from ciranda.app.views import metrics, plan, status
 from ciranda.environment import (
     holds,
@@ -180,13 +181,13 @@ class Control:
         """The state of the loop, of one project or of all. Raises errors.NotFound."""
         return status.gather(self.home, self.database, project).document()
 
-    def metrics(self) -> bytes:
-        """What Prometheus is told, as it reads it."""
+    def metrics(self) -> list[Family]:
+        """What is told of what runs, and how well."""
         try:
             instances = self._instances.observe()
         except errors.Unreachable:
             instances = []  # the keeper is away: everything else can still be told
-        return metrics.page(self.home, self.database, self.store, instances)
+        return metrics.gather(self.home, self.database, self.store, instances)
 
     def plan(self, project: str, environment: str, release: str | None) -> dict[str, Any]:
         """What a release (the newest one when none is named) would change. Raises errors.NotFound."""

@@ -16,7 +16,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
 
 from ciranda.access import tokens
-from ciranda.app.metrics import CONTENT_TYPE
+from ciranda.app import metrics as rendering
 from ciranda.kernel import errors
 from ciranda.version import __version__
 from ciranda.web import authority, follow
@@ -168,8 +168,8 @@ class Api:
             headers = authority.headers_of(request.scope["headers"])
             if not authority.direct(client[0] if client else "", headers):
                 await self.admit(request, "viewer")
-            page = await self.rooms.call(self.control.metrics)
-            return Response(page, headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
+            page = await self.rooms.call(lambda: rendering.render(self.control.metrics()))
+            return Response(page, headers={"content-type": rendering.CONTENT_TYPE, "cache-control": "no-store"})
 
         @post("/api/v1/apply", status_code=200)
         async def apply(request: AnyRequest) -> Response[bytes]:

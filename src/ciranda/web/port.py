@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from ciranda.access import tokens
+from ciranda.app.metrics import Family
 from ciranda.app.people import People
 from ciranda.kernel import store
 
@@ -76,8 +77,8 @@ class Control(Protocol):
     def status(self, project: str | None) -> Mapping[str, Any]:
         """The state of the loop, of one project or of all."""
 
-    def metrics(self) -> bytes:
-        """What Prometheus is told, in its text format."""
+    def metrics(self) -> list[Family]:
+        """What Prometheus is told."""
 
     def plan(self, project: str, environment: str, release: str | None) -> Mapping[str, Any]:
         """What moving an environment to a release would do."""

@@ -45,8 +45,8 @@ class Environment:
     ended: Mapping[str, int]  # revisions by how they ended
 
 
-def page(home: homes.Home, database: Database, store: Store, instances: Sequence[port.Instance]) -> bytes:
-    """Everything, as a scrape reads it. `instances` are those that control observes now."""
+def gather(home: homes.Home, database: Database, store: Store, instances: Sequence[port.Instance]) -> list[Family]:
+    """Everything that is told, to a scrape and to whom it is pushed. `instances` are those that control observes now."""
     environments = [_environment(database, store, one) for one in revisions.environments(database)]
     routed = {
         (*route.prefix[1:].split("/"), target.release) for route in _routes(home).routes for target in route.targets
@@ -56,15 +56,13 @@ def page(home: homes.Home, database: Database, store: Store, instances: Sequence
         for (prefix, release), counted in counters.read(home.state / "counters").items()
         if (key := (*prefix[1:].split("/"), release)) in routed or _recent(environments, key)
     }
-    return metrics.render(
-        [
-            *traffic(told),
-            *running(environments, _placed(database, environments, instances)),
-            *delivered(environments, changes.counts(database), tasks.counts(database)),
-            *jobs(database.query(sql.job_figures)),
-            *processes(_processes(home)),
-        ]
-    )
+    return [
+        *traffic(told),
+        *running(environments, _placed(database, environments, instances)),
+        *delivered(environments, changes.counts(database), tasks.counts(database)),
+        *jobs(database.query(sql.job_figures)),
+        *processes(_processes(home)),
+    ]
 
 
 def traffic(counted: Mapping[tuple[str, ...], counters.Counted]) -> list[Family]:

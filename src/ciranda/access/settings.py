@@ -16,6 +16,7 @@ SECTIONS = {
     "page": ("url",),
     "logs": ("each_mb", "total_mb", "days"),
     "export": ("otlp", "dogstatsd"),
+    "prometheus": ("url",),
 }
 SECURITY = ("starttls", "tls", "none")
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
@@ -93,5 +94,17 @@ def page(home: Path) -> str:
     if not isinstance(url, str) or (url and not re.match(r"https?://[^\s/]+", url)):
         raise errors.Invalid(
             "page.url is not an address", where=str(home / FILE), hint='url = "https://ciranda.example"'
+        )
+    return url.rstrip("/")
+
+
+def prometheus(home: Path) -> str | None:
+    """The address of the Prometheus that keeps this home's metrics; None: none is named. Raises errors.Invalid."""
+    url = read(home).get("prometheus", {}).get("url")
+    if url is None:
+        return None
+    if not isinstance(url, str) or not re.match(r"https?://[^\s/]+", url):
+        raise errors.Invalid(
+            "prometheus.url is not an address", where=str(home / FILE), hint='url = "http://127.0.0.1:9090"'
         )
     return url.rstrip("/")

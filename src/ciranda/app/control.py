@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ciranda.access import tokens
-from ciranda.app import applying, configuring, logkeeping, people, watching
+from ciranda.app import applying, configuring, logkeeping, people, sampling, watching
 from ciranda.app import home as homes
 from ciranda.app.metrics import Family
 from ciranda.app.views import metrics, plan, status
@@ -53,6 +53,7 @@ class Control:
         self._waiter = self.database.waiter()
         self._watch = threading.Thread(target=self._find_environments, name="environments")
         self._reactor = reactor.Reactor(self._workshop())
+        self.sampling = sampling.Sampling(home, self.database, self._instances.observe)
         self._watches = watching.Watches(self._looks())
 
     def start(self) -> None:
@@ -66,6 +67,7 @@ class Control:
         self._stopping.set()
         self._waiter.wake()
         self._watches.stop()
+        self.sampling.close()
         self._loop.stop()
         self._watch.join()
         for reconciler in self._reconcilers.values():
@@ -248,6 +250,7 @@ class Control:
         """What control does by the clock; a line for each."""
         kept = logkeeping.Logkeeping(self.home)
         return [
+            watching.Watch("metrics", sampling.EVERY, self.sampling.look),
             watching.Watch("reactions", 2.0, self._reactor.look),
             watching.Watch("logs", logkeeping.EVERY, kept.look),
             watching.Watch("old logs", logkeeping.TIDY, kept.tidy),

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from ciranda.environment import materialise, moves, observed, revisions
 from ciranda.environment.observe import Memory, Place, content
+from ciranda.environment.rollout import rows
+from ciranda.environment.rollout.progress import Progress
 from ciranda.kernel import clock, errors, events, files, lease, statements, tasks
 from ciranda.kernel.database import Transaction
 from ciranda.kernel.failpoints import failpoint
@@ -44,6 +46,13 @@ def act(action: observed.Action, place: Place, memory: Memory, held: lease.Lease
         case observed.MarkRouted(revision):
             _write(place, held, lambda tx: moves.mark_routed(tx, revision, clock.now_us()))
             failpoint("reconcile.marked")
+        case observed.BeginRollout(revision, first):
+            _write(place, held, lambda tx: _begin_rollout(tx, place, revision, first))
+            failpoint("rollout.kept")
+        case observed.KeepRollout():
+            _write(place, held, lambda tx: rows.keep(tx, action, actor=ACTOR))
+            if action.fact:
+                failpoint("rollout.kept")
         case observed.PutVerify(revision):
             _write(place, held, lambda tx: _put_verify(tx, revision))
         case observed.MarkReached(revision):
@@ -70,11 +79,15 @@ def describe(action: observed.Action) -> str | None:
             return f"{instance} is gone: {how}"
         case observed.SetRoutes(routes, why):
             to = ", ".join(
-                f"{route.service} {target.release} ({len(target.instances)})"
+                f"{route.service} {target.release} ({len(target.instances)}{_share(target, route)})"
                 for route in routes
                 for target in route.targets
             )
             return f"route {why}: {to or 'nothing'}"
+        case observed.BeginRollout(_, first):
+            return f"a rollout of {len(first.services)} services begins"
+        case observed.KeepRollout(_, _, after, weight, fact) if fact:
+            return f"rollout {fact}, {weight} %{f': {after.reason}' if after.reason else ''}"
         case observed.PutVerify(_):
             return "verify"
         case observed.MarkReached(_):
@@ -83,6 +96,17 @@ def describe(action: observed.Action) -> str | None:
             return f"failed: {reason}"
         case _:
             return None
+
+
+def _share(target: port.Target, route: port.Route) -> str:
+    return f", {target.weight} %" if len(route.targets) > 1 else ""
+
+
+def _begin_rollout(tx: Transaction, place: Place, revision: str, first: Progress) -> None:
+    target = revisions.by_id(tx, revision)
+    live = revisions.live(tx, place.project, place.environment)
+    if live is not None and target.state == "target":
+        rows.begin(tx, target, live.release, first, actor=ACTOR)
 
 
 def _write(place: Place, held: lease.Lease, work: Callable[[Transaction], object]) -> None:

@@ -8,6 +8,7 @@ stop an instance that the routes table names, or make a target live before it ha
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from ciranda.environment import routing
 from ciranda.environment.observed import (
     Action,
     Decision,
@@ -28,6 +29,8 @@ from ciranda.environment.observed import (
     Stop,
     Wanted,
 )
+from ciranda.environment.rollout import steps
+from ciranda.environment.rollout.progress import BeginRollout, KeepRollout, Progress
 from ciranda.environment.times import SECOND
 from ciranda.service import port
 
@@ -44,9 +47,12 @@ def decide(seen: Observed) -> Decision:
     seen = replace(seen, exits=seen.exits + _fresh_exits(seen))
     reason = failure(seen)
     goal = seen.target if reason is None else None
+    kept = None if goal is None else _judged(seen, goal)
+    if kept is not None and kept.fact:
+        return Decision((kept,))  # everything else follows what is recorded
     routes = desired(seen, goal)
     in_place = routes == seen.routes
-    actions: list[Action] = []
+    actions: list[Action] = [] if kept is None else [kept]
     if not in_place:
         actions.append(SetRoutes(routes, _why(seen, goal, reason)))
     if seen.target is not None and reason is not None:
@@ -57,7 +63,12 @@ def decide(seen: Observed) -> Decision:
     actions += _starts(seen, goal)
     actions += _stops(seen, goal, routes)
     fresh = goal is not None and goal.routed_us is not None and seen.now_us - goal.routed_us < SETTLE_US
-    return Decision(tuple(actions), settled=not actions and goal is None and _calm(seen), watching=fresh)
+    return Decision(
+        tuple(actions),
+        settled=not actions and goal is None and _calm(seen),
+        watching=fresh,
+        rolling=goal is not None and goal.routed_us is not None and not _all_of_it(seen, goal),
+    )
 
 
 def failure(seen: Observed) -> str | None:
@@ -67,6 +78,9 @@ def failure(seen: Observed) -> str | None:
         return None
     if goal.problem:
         return goal.problem
+    progress = None if goal.entering is None else goal.entering.progress
+    if progress is not None and progress.state in ("failed", "aborted"):
+        return progress.reason
     for part in _moved(seen, goal):
         reason = _failure_of(seen, goal, part)
         if reason:
@@ -75,11 +89,12 @@ def failure(seen: Observed) -> str | None:
 
 
 def desired(seen: Observed, goal: Goal | None) -> tuple[port.Route, ...]:
-    """The routes that should be in force: the target's once all its instances are healthy, else what is live's."""
-    aim = goal.wanted if goal is not None and _in_force(seen, goal) else seen.live
-    if aim is None:
-        return ()
-    return tuple(_route(seen, aim, part) for part in sorted(aim.parts, key=lambda part: part.service))
+    """The routes that should be in force: the target's once all its instances are healthy, or its share; else what is live's."""
+    if goal is None or not _in_force(seen, goal):
+        return routing.whole(seen, seen.live)
+    if _all_of_it(seen, goal) or seen.live is None:
+        return routing.whole(seen, goal.wanted)
+    return routing.split(seen, seen.live, goal)
 
 
 def restart_us(exits: Sequence[Exit], spec: str) -> int:
@@ -128,7 +143,33 @@ def _account(one: Seen) -> Action:
 
 
 def _in_force(seen: Observed, goal: Goal) -> bool:
-    return goal.routed_us is not None or _ready(seen, _moved(seen, goal))
+    begun = not _by_steps(seen, goal) or (goal.entering is not None and goal.entering.progress is not None)
+    return begun and (goal.routed_us is not None or _ready(seen, _moved(seen, goal)))
+
+
+def _by_steps(seen: Observed, goal: Goal) -> bool:
+    """Whether the target enters by steps: only beside another release, which has a service that it has too."""
+    if goal.entering is None or seen.live is None or seen.live.release == goal.wanted.release:
+        return False
+    return bool(routing.common(seen, goal))
+
+
+def _all_of_it(seen: Observed, goal: Goal) -> bool:
+    """Whether all requests are the target's, as soon as it is in force."""
+    entering = goal.entering
+    if entering is None or not _by_steps(seen, goal):
+        return True
+    return entering.progress is not None and steps.weight(entering.rules, entering.progress) == 100
+
+
+def _judged(seen: Observed, goal: Goal) -> KeepRollout | None:
+    if goal.entering is None or seen.live is None or goal.routed_us is None or not _by_steps(seen, goal):
+        return None
+    routed = routing.shares(seen, goal.wanted.release)
+    return steps.advance(
+        goal.wanted.revision, goal.entering, routing.common(seen, goal), routed, seen.now_us,
+        canary=goal.wanted.release, control=seen.live.release,
+    )  # fmt: skip
 
 
 def _moved(seen: Observed, goal: Goal) -> tuple[Part, ...]:
@@ -138,68 +179,53 @@ def _moved(seen: Observed, goal: Goal) -> tuple[Part, ...]:
 
 
 def _ready(seen: Observed, parts: Iterable[Part]) -> bool:
-    return all(len(_healthy(seen, part.digest)) >= part.count for part in parts)
-
-
-def _healthy(seen: Observed, spec: str) -> list[Seen]:
-    return [one for one in seen.instances if one.healthy and one.spec == spec]
-
-
-def _route(seen: Observed, aim: Wanted, part: Part) -> port.Route:
-    now = _routed(seen, part.service)
-    chosen = sorted(_healthy(seen, part.digest), key=lambda one: (one.id not in now, one.started_us, one.id))
-    chosen = chosen[: part.count] or _instead(seen, part, now)
-    release = chosen[0].release if chosen else aim.release
-    addresses = {one.id: one.address for one in chosen if one.release == release}
-    target = port.Target(release, 100, addresses)
-    return port.Route(seen.project, seen.environment, part.service, (target,))
-
-
-def _instead(seen: Observed, part: Part, routed: frozenset[str]) -> list[Seen]:
-    """Who answers for a service none of whose own instances is healthy: health outranks role."""
-    there = [one for one in seen.instances if one.running and one.service == part.service]
-    still = [one for one in there if one.healthy and one.id in routed]
-    if still:
-        return still
-    for wanted in (*([seen.live] if seen.live else []), *(one.wanted for one in seen.standby)):
-        other = wanted.part(part.service)
-        found = _healthy(seen, other.digest) if other else []
-        if found:
-            return found
-    return [one for one in there if one.id in routed]
-
-
-def _routed(seen: Observed, service: str | None = None) -> frozenset[str]:
-    return frozenset(
-        instance
-        for route in seen.routes
-        if service is None or route.service == service
-        for target in route.targets
-        for instance in target.instances
-    )
+    return all(len(routing.healthy(seen, part.digest)) >= part.count for part in parts)
 
 
 def _why(seen: Observed, goal: Goal | None, reason: str | None) -> str:
     if reason is not None:
         return f"back: {reason}"
     if goal is not None and _in_force(seen, goal):
-        return f"to {goal.wanted.release}"
+        entering = goal.entering
+        share = (
+            ""
+            if entering is None or entering.progress is None
+            else f"{steps.weight(entering.rules, entering.progress)} % "
+        )
+        return f"{share}to {goal.wanted.release}"
     return "repair"
 
 
 def _advance(seen: Observed, goal: Goal, in_place: bool) -> list[Action]:
     """What the target's progress asks for, beside starting its instances."""
+    revision, entering = goal.wanted.revision, goal.entering
     if not _in_force(seen, goal):
-        return []
-    revision = goal.wanted.revision
+        first = _first_step(seen, goal)
+        return [] if first is None else [BeginRollout(revision, first)]
     if goal.routed_us is None:
         return [MarkRouted(revision)]
+    if not _all_of_it(seen, goal):
+        return []
     if goal.verify == "absent":
         return [PutVerify(revision)]
-    watched = not goal.wanted.parts or seen.now_us - goal.routed_us >= SETTLE_US
+    stepped_us = 0 if entering is None or entering.progress is None else entering.progress.stepped_us
+    watched = not goal.wanted.parts or seen.now_us - max(goal.routed_us, stepped_us) >= SETTLE_US
     if watched and in_place and goal.verify in ("none", "passed") and _ready(seen, _moved(seen, goal)):
         return [MarkReached(revision)]
     return []
+
+
+def _first_step(seen: Observed, goal: Goal) -> Progress | None:
+    """The first step of a target that is ready for it; None while it is not."""
+    entering = goal.entering
+    if entering is None or entering.progress is not None or entering.counts is None or seen.live is None:
+        return None
+    if not _by_steps(seen, goal) or not _ready(seen, _moved(seen, goal)):
+        return None
+    return steps.begin(
+        entering.rules, routing.common(seen, goal), entering.counts, seen.now_us, canary=goal.wanted.release,
+        control=seen.live.release,
+    )  # fmt: skip
 
 
 def _needed(seen: Observed, goal: Goal | None) -> dict[str, tuple[Wanted, Part]]:
@@ -233,7 +259,7 @@ def _stops(seen: Observed, goal: Goal | None, routes: tuple[port.Route, ...]) ->
         for part in standby.wanted.parts if seen.now_us < standby.until_us and not seen.memory_short else ():
             parts.setdefault(part.digest, part)
             counts[part.digest] = max(counts.get(part.digest, 0), part.count)
-    named = _routed(seen) | _routed(replace(seen, routes=routes))
+    named = routing.routed(seen.routes) | routing.routed(routes)
     actions: list[Action] = []
     for one in seen.instances:
         if one.asked and one.state in ("starting", "healthy", "unhealthy"):

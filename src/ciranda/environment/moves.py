@@ -183,6 +183,7 @@ def draft(
         created_us=0,
         routed_us=None,
         ended_us=None,
+        rollout=wanted.rollout,
     )
 
 
@@ -203,9 +204,11 @@ def insert(tx: Transaction, wanted: Revision, event: str | None = None) -> Revis
     tx.execute(
         sql.insert_revision, id=made.id, project=made.project, environment=made.environment, number=number,
         release=made.release, cause=made.cause, actor=made.actor, created_us=at_us, secrets=_text(made.secrets),
+        infra=_text(made.infra),
         config=_text({name: {"value": one.value, "layer": one.layer} for name, one in made.config.items()}),
         instances=_text({name: {"count": one.count, "layer": one.layer} for name, one in made.instances.items()}),
         verify=_text({"commands": list(made.verify.commands), "timeout": made.verify.timeout}),
+        rollout=_text({} if made.rollout is None else made.rollout.document()),
     )  # fmt: skip
     events.append(
         tx,

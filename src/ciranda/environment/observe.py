@@ -1,12 +1,15 @@
 """Look at an environment: what the ledger wants of it, what runs, what is routed."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from ciranda.environment import materialise, revisions, specs
 from ciranda.environment.observed import Exit, Goal, Observed, Seen, Standby, Wanted
+from ciranda.environment.rollout import rows, steps
+from ciranda.environment.rollout.progress import Counts, Entering
 from ciranda.environment.times import MEMORY_US, STANDBY_US
 from ciranda.kernel import clock, errors, statements, tasks
 from ciranda.kernel.database import Database
@@ -14,6 +17,7 @@ from ciranda.kernel.store import Store
 from ciranda.release import releases
 from ciranda.release.manifest import Manifest
 from ciranda.service import port
+from ciranda.service.counters import Counted
 
 sql = statements.load("ciranda.environment")
 TAIL = 4096  # bytes of a log in which its last line is looked for
@@ -25,7 +29,8 @@ class Machine:
     """What resolves a release on this machine, as plain values and callables.
 
     `gateway` gives its address as instances reach it, `program` the interpreter of a digest (raises errors.NotFound),
-    `write_tree` writes a commit of this project to a folder by a rename, `memory_short` says whether to give up standby.
+    `write_tree` writes a commit of this project to a folder by a rename, `memory_short` says whether to give up standby,
+    `counters` what the gateway has counted by route and release (raises errors.Corrupt).
     """
 
     trees: Path
@@ -33,6 +38,7 @@ class Machine:
     program: Callable[[str], specs.Program]
     write_tree: materialise.WriteTree
     memory_short: Callable[[], bool]
+    counters: Callable[[], Mapping[tuple[str, str], Counted]] = dict
     predictions: Path = Path()
 
 
@@ -82,7 +88,7 @@ def observe(place: Place, memory: Memory) -> Observed:
         project=project,
         environment=environment,
         now_us=now_us,
-        target=None if target is None else _goal(place, memory, target),
+        target=None if target is None else _goal(place, memory, target, now_us),
         live=live,
         standby=_standby(place, memory, reached, now_us, ill_us),
         instances=_instances(place, memory, asked, now_us),
@@ -116,25 +122,49 @@ def _resolve(place: Place, memory: Memory, revision: revisions.Revision) -> Want
     return Wanted(revision.id, release.name, parts, materialise.prepared(manifest, ground))
 
 
-def _goal(place: Place, memory: Memory, target: revisions.Revision) -> Goal:
+def _goal(place: Place, memory: Memory, target: revisions.Revision, now_us: int) -> Goal:
     try:
         wanted = _resolve(place, memory, target)
+        entering = _entering(place, target, now_us)
     except (errors.Refused, errors.Corrupt) as error:
         nothing = Wanted(target.id, releases.by_id(place.database, target.release).name, ())
         return Goal(nothing, target.created_us, target.routed_us, "none", error.message)
+    verify, problem = _verification(place, target)
+    return Goal(wanted, target.created_us, target.routed_us, verify, problem, entering)
+
+
+def _verification(
+    place: Place, target: revisions.Revision
+) -> tuple[Literal["none", "absent", "waiting", "passed"], str]:
+    """How far the verification of a target is, and what it found wrong."""
     if not target.verify.commands:
-        return Goal(wanted, target.created_us, target.routed_us, "none")
+        return "none", ""
     if target.verification is None:
-        return Goal(wanted, target.created_us, target.routed_us, "absent")
+        return "absent", ""
     task = tasks.get(place.database, target.verification)
     match task.state:
         case "done":
-            return Goal(wanted, target.created_us, target.routed_us, "passed")
+            return "passed", ""
         case "failed":
-            problem = (task.result or {}).get("reason") or "its verification failed"
-            return Goal(wanted, target.created_us, target.routed_us, "passed", str(problem))
+            return "passed", str((task.result or {}).get("reason") or "its verification failed")
         case _:
-            return Goal(wanted, target.created_us, target.routed_us, "waiting")
+            return "waiting", ""
+
+
+def _entering(place: Place, target: revisions.Revision, now_us: int) -> Entering | None:
+    """How far a target is that enters by steps, with the counters when the judge is to look."""
+    if target.rollout is None:
+        return None
+    row = rows.find(place.database, target.id)
+    now = None if row is None else row.progress
+    held = now is not None and revisions.environment(place.database, place.project, place.environment).held
+    counts = None
+    if steps.due(now, now_us):
+        try:
+            counts = Counts(place.machine.counters())
+        except errors.Corrupt:
+            counts = None  # without them the judge waits
+    return Entering(target.rollout, now, held, counts)
 
 
 def _standby(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ciranda.environment.rollout.progress import BeginRollout, Entering, KeepRollout
 from ciranda.service import port
 
 
@@ -36,13 +37,15 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """The target revision and how far it is. `problem`: why it cannot be, such as a verification that failed."""
+    """The target revision and how far it is. `problem`: why it cannot be, such as a verification that failed; `entering`: it enters
+    by steps where another release is live."""
 
     wanted: Wanted
     created_us: int
     routed_us: int | None
     verify: Literal["none", "absent", "waiting", "passed"]
     problem: str = ""
+    entering: Entering | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,14 +190,17 @@ class MarkFailed:
     reason: str
 
 
-Action = Prepare | Start | Stop | Forget | RecordExit | SetRoutes | MarkRouted | PutVerify | MarkReached | MarkFailed
+Rolling = BeginRollout | KeepRollout
+Marks = MarkRouted | PutVerify | MarkReached | MarkFailed
+Action = Prepare | Start | Stop | Forget | RecordExit | SetRoutes | Marks | Rolling
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What to do now, in this order. `settled`: nothing moves, so nobody needs to look again soon; `watching`: a target
-    has just been routed, so its end must not go unseen for long."""
+    has just been routed, so its end must not go unseen for long; `rolling`: only the judge's looks move it."""
 
     actions: tuple[Action, ...] = ()
     settled: bool = False
     watching: bool = False
+    rolling: bool = False

@@ -1,17 +1,18 @@
 """Plans in the ledger: what would become of an environment, known by its digest, approved and applied as that and as nothing else."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ciranda.environment import holds, moves, plan, resolve, revisions, saved_plans
+from ciranda.access import users
+from ciranda.environment import emergencies, freezes, holds, moves, plan, resolve, revisions, saved_plans
 from ciranda.environment.plan import Part, Side
 from ciranda.environment.resolve import Resolved
 from ciranda.kernel import clock, digest, errors, events, statements
 from ciranda.kernel.database import Database, Transaction
 from ciranda.kernel.store import Store
 from ciranda.release import releases
-from ciranda.release.manifest import Manifest
+from ciranda.release.manifest import Environment, Manifest
 
 sql = statements.load("ciranda.environment")
 Read = Callable[[releases.Release], Manifest]  # the content of a release
@@ -32,18 +33,25 @@ class Plan:
     needed: int
     parts: tuple[Part, ...]
     empty: bool
+    four_eyes: bool = False  # its author and who applies it do not count among those who approve it
+    freeze: tuple[str, ...] = ()  # when the release lets nothing in, by its own word
 
     def body(self) -> dict[str, Any]:
         """What the digest is of: the same question on the same state has the same body, whenever it is asked."""
         told = asdict(self.resolved)
         told["verify"]["commands"] = list(self.resolved.verify.commands)
+        del told["rollout"], told["infra"]
+        if self.resolved.rollout is not None:
+            told["rollout"] = self.resolved.rollout.document()
         return {
             "project": self.project,
             "environment": self.environment,
             "base": None if self.base is None else self.base.id,
             "release": None if self.release is None else self.release.digest,
             "approvals": self.needed,
+            **({"four_eyes": True} if self.four_eyes else {}),
             "parts": [part.document() for part in self.parts],
+            **({} if self.resolved.infra is None else {"infra": self.resolved.infra.document()}),
             **told,
         }
 
@@ -79,15 +87,19 @@ def make(
     if not empty and there is not None and all(part.sign == "same" for part in parts):
         commands = plan.text(there.verify.commands), plan.text(resolved.verify.commands)
         parts = (Part("verification", environment, "change", *commands), *parts)
-    needed = max((_approvals(content, environment) for content in (before, after) if content is not None), default=0)
-    return Plan(project, environment, base, release, resolved, needed, parts, empty)
+    places = [_place(content, environment) for content in (before, after)]
+    needed = max((place.approvals for place in places if place is not None), default=0)
+    eyes = any(place.four_eyes for place in places if place is not None)
+    brings = places[1].freeze if places[1] is not None else ()
+    return Plan(project, environment, base, release, resolved, needed, parts, empty, eyes, brings)
 
 
 def asks(database: Database | Transaction, read: Read, content: Manifest, environment: str) -> bool:
     """Whether a release of this content needs any approval to enter: by its own rules, or by those of what is there now."""
     now = revisions.current(database, content.project, environment)
     there = None if now is None or now.gone else read(releases.by_id(database, now.release))
-    return bool(_approvals(content, environment) or (there is not None and _approvals(there, environment)))
+    places = (_place(content, environment), None if there is None else _place(there, environment))
+    return any(place.approvals for place in places if place is not None)
 
 
 def reader(store: Store) -> Read:
@@ -147,9 +159,8 @@ def stale(made: Plan, name: str, body: Mapping[str, Any]) -> errors.Stale:
         there = "nothing" if made.base is None else f"#{made.base.number}"
         why = f"{place} is at {there} now, which is not what it was made on"
     else:
-        other = [
-            key for key in ("release", "config", "secrets", "instances", "verify", "approvals") if body[key] != own[key]
-        ]
+        keys = ("release", "config", "secrets", "instances", "verify", "approvals", "four_eyes")
+        other = [key for key in keys if body.get(key) != own.get(key)]
         why = (
             f"{' and '.join(other) or 'what it would change'} of {place} {'are' if len(other) > 1 else 'is'} other now"
         )
@@ -157,12 +168,23 @@ def stale(made: Plan, name: str, body: Mapping[str, Any]) -> errors.Stale:
     return errors.Stale(f"the plan {saved_plans.short(name)} is stale: {why}", hint=f"make it anew: {verb}")
 
 
-def refuse_unapproved(database: Database | Transaction, wanted: Plan) -> None:
-    """Raises errors.Refused while too few users have approved it."""
+def counted(database: Database | Transaction, wanted: Plan, *, actor: str = "") -> list[saved_plans.Approval]:
+    """The approvals of a plan that count: of users who may approve it still, and with `four_eyes` neither of who pushed the
+    change nor of who applies the plan (`actor`).
+    """
+    there = saved_plans.approvals(database, wanted.digest)
+    own = {actor, "" if wanted.release is None else wanted.release.author} if wanted.four_eyes else set()
+    return [one for one in there if one.actor not in own and _may(database, one.actor, wanted)]
+
+
+def refuse_unapproved(database: Database | Transaction, wanted: Plan, *, actor: str) -> None:
+    """Raises errors.Refused while too few users have approved it. `actor` is who applies it."""
     name = wanted.digest
-    there = saved_plans.approvals(database, name)
+    there = counted(database, wanted, actor=actor)
     if len(there) < wanted.needed:
         by = f" (by {', '.join(one.actor for one in there)})" if there else ""
+        if wanted.four_eyes and len(saved_plans.approvals(database, name)) > len(there):
+            by += "; who pushed the change or applies the plan does not count"
         needs = "1 approval" if wanted.needed == 1 else f"{wanted.needed} approvals"
         raise errors.Refused(
             f"{wanted.environment} needs {needs} of the plan {saved_plans.short(name)}, and it has {len(there)}{by}",
@@ -188,12 +210,15 @@ def refuse_unready(database: Database | Transaction, wanted: Plan, content: Mani
     raise errors.Refused(f"{where}{f' ({last})' if last else ''}", hint=hint)
 
 
-def apply(tx: Transaction, wanted: Plan, read: Read, *, actor: str, event: str | None = None) -> revisions.Revision:
+def apply(
+    tx: Transaction, wanted: Plan, read: Read, *, actor: str, event: str | None = None, emergency: str = ""
+) -> revisions.Revision:
     """Make of a plan that was made in this transaction the target of its environment, whose gates it must pass.
 
-    What is so already stays: the revision that is there is the answer. Raises errors.Refused while the environment is held,
-    too few users have approved the plan, or the environment before has not reached the release; errors.NotFound when there
-    is nothing to destroy.
+    What is so already stays: the revision that is there is the answer. Raises errors.Refused while the environment is held
+    or frozen, too few users have approved the plan, or the environment before has not reached the release;
+    errors.NotFound when there is nothing to destroy. With a reason for an `emergency` none of these keeps it out: what
+    stood in the way is recorded.
     """
     if wanted.empty:
         if wanted.base is None:
@@ -203,15 +228,43 @@ def apply(tx: Transaction, wanted: Plan, read: Read, *, actor: str, event: str |
         return wanted.base
     save(tx, wanted, actor=actor)
     if wanted.release is None:
-        refuse_unapproved(tx, wanted)
+        refuse_unapproved(tx, wanted, actor=actor)
         assert wanted.base is not None  # else there would be nothing to destroy
         return moves.destroy(tx, wanted.base, actor=actor)
-    holds.refuse_held(tx, wanted.project, wanted.environment)
-    refuse_unready(tx, wanted, read(wanted.release))
-    refuse_unapproved(tx, wanted)
-    return moves.enter(tx, wanted.environment, wanted.release, wanted.resolved, actor=actor, event=event)
+    content = read(wanted.release)
+    refused = [*barred(tx, wanted, content, actor=actor)]
+    if refused and not emergency:
+        raise refused[0]
+    made = moves.enter(tx, wanted.environment, wanted.release, wanted.resolved, actor=actor, event=event)
+    freezes.learn(tx, wanted.project, wanted.environment, wanted.freeze)
+    if refused:
+        passed = [error.message for error in refused]
+        emergencies.record(tx, made, plan=wanted.digest, reason=emergency, passed=passed, actor=actor)
+    return made
 
 
-def _approvals(content: Manifest, environment: str) -> int:
-    place = content.environments.get(environment)
-    return place.approvals if place is not None else 0
+def barred(
+    database: Database | Transaction, wanted: Plan, content: Manifest, *, actor: str
+) -> Iterator[errors.Refused]:
+    """Everything that keeps a release out of an environment, but for the checks that compare it with what is live."""
+    assert wanted.release is not None
+    place, wanted_name = (wanted.project, wanted.environment), wanted.release.name
+    for asked in (
+        lambda: holds.refuse_held(database, *place),
+        lambda: freezes.refuse_frozen(database, *place, wanted_name, wanted.freeze),
+        lambda: refuse_unready(database, wanted, content),
+        lambda: refuse_unapproved(database, wanted, actor=actor),
+    ):
+        try:
+            asked()
+        except errors.Refused as error:
+            yield error
+
+
+def _place(content: Manifest | None, environment: str) -> Environment | None:
+    return None if content is None else content.environments.get(environment)
+
+
+def _may(database: Database | Transaction, name: str, wanted: Plan) -> bool:
+    user = users.find(database, name)
+    return user is not None and user.may("operator", wanted.project, wanted.environment)

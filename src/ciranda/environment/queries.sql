@@ -18,8 +18,8 @@ WHERE project = :project AND name = :name AND held <> :held;
 SELECT COALESCE(MAX(number), 0) AS number FROM revision WHERE project = :project AND environment = :environment;
 
 -- name: insert_revision
-INSERT INTO revision (id, project, environment, number, release, config, secrets, instances, verify, cause, actor, state, reason, bad, created_us, routed_us, ended_us, verification)
-VALUES (:id, :project, :environment, :number, :release, :config, :secrets, :instances, :verify, :cause, :actor, 'target', '', 0, :created_us, NULL, NULL, NULL);
+INSERT INTO revision (id, project, environment, number, release, config, secrets, infra, instances, verify, cause, actor, state, reason, bad, created_us, routed_us, ended_us, verification, rollout)
+VALUES (:id, :project, :environment, :number, :release, :config, :secrets, :infra, :instances, :verify, :cause, :actor, 'target', '', 0, :created_us, NULL, NULL, NULL, :rollout);
 
 -- name: supersede
 -- A newer target takes the place of an unfinished one.
@@ -157,7 +157,7 @@ SELECT environment, name, version, sealed FROM secret WHERE project = :project O
 
 -- name: any_secret
 -- Whether anything was ever sealed here.
-SELECT name FROM secret LIMIT 1;
+SELECT name FROM secret UNION ALL SELECT object FROM infra_state UNION ALL SELECT file FROM infra_plan LIMIT 1;
 
 -- name: keep_plan
 INSERT INTO plan (digest, project, environment, base, release, body, actor, created_us, asked_us)

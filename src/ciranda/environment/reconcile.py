@@ -11,6 +11,7 @@ from ciranda.kernel.failpoints import failpoint
 LEASE = 60.0  # seconds; whoever starts later as the same holder takes it over at once
 BUSY = 0.1  # seconds between looks while something moves
 WATCHING = 0.03  # while a target was routed just now
+ROLLING = 0.25  # while a release has a share of the requests
 CALM = 0.5
 BETWEEN = 0.02  # at least, between looks, however often it is woken
 HOLDER = "control"
@@ -63,7 +64,9 @@ class Reconciler:
             act.act(action, self._place, self._memory, held)
         if decision.actions:
             return 0.0
-        return CALM if decision.settled else WATCHING if decision.watching else BUSY
+        if decision.settled:
+            return CALM
+        return WATCHING if decision.watching else ROLLING if decision.rolling else BUSY
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -8,6 +8,7 @@ from ciranda.environment import revisions, secrets, settings
 from ciranda.environment.revisions import Count, Revision, Value, Verification
 from ciranda.kernel.database import Database, Transaction
 from ciranda.project import layers
+from ciranda.project.rollout import Rollout
 from ciranda.project.values import Scalar
 from ciranda.release import manifest, releases
 
@@ -21,6 +22,7 @@ class Resolved:
     secrets: dict[str, int] = field(default_factory=dict)
     instances: dict[str, Count] = field(default_factory=dict)
     verify: Verification = field(default_factory=Verification)
+    rollout: Rollout | None = None
 
 
 def resolve(
@@ -37,6 +39,7 @@ def resolve(
         secrets=secrets.chosen(database, content, environment),
         instances=scale_of(content, now),
         verify=Verification(place.verify, place.verify_timeout) if place else Verification(),
+        rollout=place.rollout if place else None,
     )
 
 
@@ -58,7 +61,7 @@ def scale_of(content: manifest.Manifest, now: Revision | None) -> dict[str, Coun
 
 def of_revision(revision: Revision) -> Resolved:
     """What a revision has."""
-    return Resolved(revision.config, revision.secrets, revision.instances, revision.verify)
+    return Resolved(revision.config, revision.secrets, revision.instances, revision.verify, rollout=revision.rollout)
 
 
 def same(now: Revision | None, release: str, wanted: Resolved) -> bool:

@@ -8,17 +8,19 @@ from typing import Any, Literal
 from ciranda.environment.times import STANDBYS, WAYS
 from ciranda.kernel import errors, statements
 from ciranda.kernel.database import Database, Transaction
+from ciranda.project import rollout
+from ciranda.project.rollout import Rollout
 from ciranda.project.values import Scalar
 
 sql = statements.load("ciranda.environment")
 
 State = Literal["target", "reached", "failed", "superseded"]
-Cause = Literal["promotion", "rollback", "scale", "config", "secret", "clone", "destroy"]
+Cause = Literal["promotion", "rollback", "scale", "config", "secret", "clone", "destroy", "infra"]
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A resolved configuration value and the layer that it came from: `default`, `environments.NAME` or `server`."""
+    """A resolved configuration value and the layer that it came from: `default`, `environments.NAME`, `infra` or `server`."""
 
     value: Scalar
     layer: str
@@ -51,6 +53,7 @@ class Environment:
     held_by: str
     held_us: int | None
     created_us: int
+    freeze: tuple[str, ...] = ()  # when no new release enters, as the last one that entered says
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,10 @@ class Revision:
     ended_us: int | None
     verification: str | None = None  # the task that runs `verify`
     secrets: dict[str, int] = field(default_factory=dict)  # name → version
+    infra: dict[str, Any] = field(
+        default_factory=dict
+    )  # {"folder", "digest", "serial", "run"}; empty: none is declared
+    rollout: Rollout | None = None  # by which steps it enters where another release is live; None: at once
 
     @property
     def name(self) -> str:
@@ -94,14 +101,16 @@ def environment(database: Database | Transaction, project: str, name: str) -> En
         known = ", ".join(one.name for one in environments(database, project))
         hint = f"what there is: {known}" if known else "nothing was delivered yet: ciranda status"
         raise errors.NotFound(f"{project} has no environment {name}", hint=hint)
-    return Environment(**row | {"held": bool(row["held"])})
+    return _environment(row)
 
 
 def environments(database: Database | Transaction, project: str = "") -> list[Environment]:
     """Every environment of the home, or of one project, in the order in which they came to be."""
-    return [
-        Environment(**row | {"held": bool(row["held"])}) for row in database.query(sql.environments, project=project)
-    ]
+    return [_environment(row) for row in database.query(sql.environments, project=project)]
+
+
+def _environment(row: Mapping[str, Any]) -> Environment:
+    return Environment(**{**row, "held": bool(row["held"]), "freeze": tuple(json.loads(row["freeze"]))})
 
 
 def live(database: Database | Transaction, project: str, environment: str) -> Revision | None:
@@ -201,6 +210,8 @@ def revision(row: Mapping[str, Any]) -> Revision:
     fields = dict(row)
     verify = json.loads(row["verify"])
     fields["secrets"] = json.loads(row["secrets"])
+    fields["rollout"] = rollout.of_document(json.loads(row["rollout"]))
+    fields["infra"] = json.loads(row["infra"])
     fields["config"] = {name: Value(**value) for name, value in json.loads(row["config"]).items()}
     fields["instances"] = {name: Count(**value) for name, value in json.loads(row["instances"]).items()}
     fields["verify"] = Verification(tuple(verify["commands"]), verify["timeout"])

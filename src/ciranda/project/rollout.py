@@ -25,7 +25,7 @@ class Rollout:
     quiet: Literal["hold", "promote"] = "hold"
     at_most: float = 1800.0
     sticky: str = ""
-    objective: float = 0.001
+    objective: float = 0.01
 
     def document(self) -> dict[str, Any]:
         """As JSON values."""
@@ -45,7 +45,9 @@ def read(table: Table) -> Rollout | None:
     for key in found:
         if key not in KEYS:
             hint = names.suggestion(key, KEYS)
-            table.wrong("rollout", f'has "{key}", which is not a key', f"{hint + '; ' if hint else ''}known: {', '.join(KEYS)}")
+            table.wrong(
+                "rollout", f'has "{key}", which is not a key', f"{hint + '; ' if hint else ''}known: {', '.join(KEYS)}"
+            )
     plain = Rollout()
     quiet: Literal["hold", "promote"] = "promote" if found.get("quiet") == "promote" else "hold"
     if found.get("quiet") == "replay":
@@ -85,7 +87,9 @@ def _steps(table: Table, found: Any) -> tuple[int, ...]:
     if not whole or not found:
         table.wrong("rollout", f"says steps = {found!r}, not whole numbers of percent", "write steps = [10, 50, 100]")
     elif found[-1] != 100 or found[0] < 1 or any(later <= one for one, later in zip(found, found[1:], strict=False)):
-        table.wrong("rollout", f"says steps = {found!r}: they grow from 1 and end at 100", "write steps = [10, 50, 100]")
+        table.wrong(
+            "rollout", f"says steps = {found!r}: they grow from 1 and end at 100", "write steps = [10, 50, 100]"
+        )
     else:
         return tuple(found)
     return Rollout().steps
@@ -102,7 +106,9 @@ def _number(table: Table, found: Mapping[str, Any], key: str, default: float, sa
 def _sticky(table: Table, found: Any, given: bool) -> str:
     match = _WHO.match(found) if isinstance(found, str) else None
     if given and match is None:
-        table.wrong("rollout", f"says sticky = {found!r}", 'write sticky = "header:X-User" or sticky = "cookie:session"')
+        table.wrong(
+            "rollout", f"says sticky = {found!r}", 'write sticky = "header:X-User" or sticky = "cookie:session"'
+        )
     elif match is not None and match[2].lower().removeprefix("x-").startswith(_OURS):
         table.wrong("rollout", f"says sticky = {found!r}: nothing of that name passes the gateway", "take another name")
     else:

@@ -117,7 +117,7 @@ def test_a_mistake_is_told_with_its_line(text: str, line: int, what: str, hint: 
     [
         ("[notify.team]\nurl = 'x'\n", 3, "[notify]"),
         ("[gate]\nset = {}\n", 3, "[gate]"),
-        ("[environments.a]\nrollout = {}\n", 4, "environments.a.rollout"),
+        ("[environments.a]\nrollout = { quiet = 'replay' }\n", 4, "replay"),
         ("[environments.a]\ninfra = 'infra/'\n", 4, "environments.a.infra"),
         ("[environments.preview-x]\n", 3, "previews"),
         ("[config.A]\ndefault = 'secret:A'\n", 4, "secret"),

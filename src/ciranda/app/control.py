@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ciranda.access import tokens
-from ciranda.app import applying, configuring, logkeeping, people, sampling, watching
+from ciranda.app import applying, configuring, logkeeping, people, predictions, sampling, watching
 from ciranda.app import home as homes
 from ciranda.app.metrics import Family
 from ciranda.app.views import metrics, plan, status
 from ciranda.environment import (
+    emergencies,
     holds,
     memory,
     moves,
@@ -45,6 +46,7 @@ class Control:
         self.database = database.open(home.ledger_url, home.sockets)
         self.store = store.Store(home.store)
         self.people = people.People(self.database)
+        self.predictions = predictions.Predictions(home, self.database, self.store)
         self._reconcilers: dict[tuple[str, str], reconcile.Reconciler] = {}
         self._configuring = configuring.Configuring(self.database, self.store, home.root / secrets.FILE)
         self._instances = supervisor.Supervisor(home.root, self._wake, self._configuring.unseal)
@@ -204,21 +206,36 @@ class Control:
             self._refuse_worse(saved.project, saved.release, saved.environment)
         return self._planned(*applying.apply(self.database, self.store, plan, actor=actor))
 
-    def approve(self, plan: str, *, actor: str) -> dict[str, Any]:
-        """Approve a plan, or `change/PROJECT/N` that asks a person. Raises errors.NotFound, errors.Stale, errors.Refused."""
+    def approve(self, plan: str, *, actor: str, note: str = "") -> dict[str, Any]:
+        """Approve a plan, or `change/PROJECT/N` that asks a person, or (reviewed) `emergency/PROJECT/prod#17`.
+
+        Raises errors.NotFound, errors.Stale, errors.Refused.
+        """
         if plan.startswith(approvals.CHANGE):
             return self._approve_change(plan, actor=actor)
+        if plan.startswith(emergencies.PREFIX):
+            return self._review(plan, note=note, actor=actor)
         made, new = applying.approve(self.database, self.store, plan, actor=actor)
-        by = [one.actor for one in saved_plans.approvals(self.database, made.digest)]
+        by = [one.actor for one in plans.counted(self.database, made)]
         return {
             "plan": made.digest, "project": made.project, "environment": made.environment, "new": new, "by": by,
             "needed": made.needed,
         }  # fmt: skip
 
-    def promote(self, project: str, environment: str, *, release: str, actor: str) -> dict[str, Any]:
-        """Make the plan of a release and apply it. Raises errors.NotFound, errors.Refused."""
+    def promote(
+        self, project: str, environment: str, *, release: str, actor: str, emergency: str = "", plan: str = ""
+    ) -> dict[str, Any]:
+        """Make the plan of a release and apply it. `emergency`: why it goes past what keeps it out, but for checks.
+
+        Raises errors.NotFound, errors.Refused, errors.Stale where it is not the plan that was shown.
+        """
+        reason = emergencies.checked(emergency) if emergency else ""
         self._refuse_worse(project, release, environment)
-        return self._planned(*applying.promote(self.database, self.store, project, environment, release, actor=actor))
+        made, target = applying.promote(
+            self.database, self.store, project, environment, release, actor=actor, emergency=reason, plan=plan
+        )
+        opened = reason and emergencies.recorded(self.database, target)
+        return self._planned(made, target) | ({"emergency": emergencies.document(opened)} if opened else {})
 
     def destroy(self, project: str, environment: str, *, plan: str, actor: str) -> dict[str, Any]:
         """Take everything out of an environment. Raises errors.NotFound, errors.Stale, errors.Refused."""
@@ -228,6 +245,13 @@ class Control:
         project, number = approvals.parse(name)
         change = self.database.write(lambda tx: approvals.approve(tx, project, number, actor=actor))
         return {"change": change.number, "project": change.project, "head": change.head, "reason": change.reason}
+
+    def _review(self, name: str, *, note: str, actor: str) -> dict[str, Any]:
+        project, place, number = emergencies.parse(name)
+        done = self.database.write(
+            lambda tx: emergencies.review(tx, project, place, number, note=note, actor=actor)
+        )
+        return {"emergency": emergencies.document(done), "project": project, "environment": place}
 
     def _refuse_worse(self, project: str, release: str, environment: str) -> None:
         """A release does not replace what it was never compared with. Raises errors.NotYet, errors.Refused."""
@@ -252,6 +276,7 @@ class Control:
         return [
             watching.Watch("metrics", sampling.EVERY, self.sampling.look),
             watching.Watch("reactions", 2.0, self._reactor.look),
+            watching.Watch("predictions", predictions.EVERY, self.predictions.look),
             watching.Watch("logs", logkeeping.EVERY, kept.look),
             watching.Watch("old logs", logkeeping.TIDY, kept.tidy),
         ]

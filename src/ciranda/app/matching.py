@@ -47,11 +47,15 @@ def where(store: Store, version: Version, condition: str, most: int) -> tuple[Ro
 
     Raises errors.Invalid for a version that is no table, or a condition that is none; errors.NotFound, errors.Corrupt.
     """
-    import polars
-
     if version.codec != "parquet":
         raise errors.Invalid(f"{version.asset} is no table but {version.codec}", hint=f"ciranda show {version.asset}")
-    table = profile.frame(store, version)
+    return select(profile.frame(store, version), condition, most)
+
+
+def select(table: Any, condition: str, most: int) -> tuple[Rows, Any]:
+    """The same of a polars.LazyFrame. Raises errors.Invalid for a condition that is none."""
+    import polars
+
     names = ", ".join(table.collect_schema())
     told = f"--where {condition[:60]!r}: "
     if len(condition) > LONGEST:

@@ -37,6 +37,7 @@ VERBS: dict[str, dict[str, str]] = {
         "scale": "set how many instances of a service run",
         "job": "what an environment makes anew: list, run, retry, show",
         "reaction": "what is done by itself when production changes: list, show, approve, decline",
+        "predictions": "what services predicted, and how good it was",
         "wait": "wait until a release is live somewhere",
     },
     "server": {

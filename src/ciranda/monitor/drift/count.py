@@ -1,0 +1,124 @@
+"""Counts a polars frame into a profile: one column after the other, so that memory is that of a column."""
+
+from collections.abc import Collection
+from math import isfinite
+from typing import Any
+
+from ciranda.kernel import errors
+from ciranda.monitor.drift.profile import BINS, FEW, LONGEST, TAIL, UNKNOWN, VALUES, Column, Kind, Profile
+
+SAMPLE = 200_000  # rows of which a reference's bins are made; all rows are counted in them
+
+
+def of_frame(frame: Any, private: Collection[str] = (), *, against: Profile | None = None) -> Profile:
+    """The profile of a polars.LazyFrame or DataFrame: of a reference, or of a window by the bins of its reference.
+
+    Of private columns, and of those that are private in the reference, only what is missing is counted. A frame that
+    is costly to make is better collected before, since it is asked once a column. Raises errors.Invalid for what
+    cannot be read.
+    """
+    import polars
+
+    frame = frame.lazy()
+    try:
+        schema = frame.collect_schema()
+        rows = int(frame.select(polars.len()).collect().item())
+        columns = []
+        for name, dtype in schema.items():
+            known = None if against is None else against.column(name)
+            hidden = name in private or (known is not None and known.private)
+            columns.append(_column(polars, frame, name, dtype, rows, hidden, known))
+    except polars.exceptions.PolarsError as error:
+        raise errors.Invalid(f"this is not a table that can be read: {error}") from error
+    return Profile(rows, tuple(columns))
+
+
+def kind(polars: Any, dtype: Any) -> Kind:
+    """What a polars type counts as."""
+    if dtype.is_numeric():
+        return "number"
+    if dtype in (polars.String, polars.Boolean, polars.Categorical, polars.Enum):
+        return "category"
+    return "time" if dtype.is_temporal() else "other"
+
+
+def _column(polars: Any, frame: Any, name: str, dtype: Any, rows: int, private: bool, known: Column | None) -> Column:
+    sort = kind(polars, dtype)
+    column = polars.col(name)
+    asked = {"nulls": column.null_count()}
+    if dtype.is_float():
+        asked["nans"] = column.is_nan().sum()
+    if private or sort not in ("number", "category"):
+        return Column(name, str(dtype), sort, **_asked(frame, asked), private=private)
+    same = known if known is not None and known.kind == sort else None
+    if sort == "category":
+        missing = _asked(frame, asked)
+        return Column(name, str(dtype), sort, **missing, **_category(polars, frame, name, same))
+    number = column.cast(polars.Float64)
+    finite = number.filter(number.is_finite())
+    asked |= {"low": finite.min(), "high": finite.max(), "mean": finite.mean(), "deviation": finite.std(ddof=0)}
+    edges = _edges(polars, frame, name, finite, rows) if same is None else same.edges
+    asked |= {f"up to {place}": (number <= edge).sum() for place, edge in enumerate(edges)}
+    asked["numbers"] = number.is_not_nan().sum()
+    if same is not None and same.low is not None and same.high is not None:
+        asked |= {"below": (number < same.low).sum(), "above": ((number > same.high) & number.is_not_nan()).sum()}
+    found = _asked(frame, asked)
+    ends = [found.pop(f"up to {place}") for place in range(len(edges))] + [found.pop("numbers")]
+    bins = tuple(end - start for start, end in zip([0, *ends], ends, strict=False))
+    return Column(name, str(dtype), sort, **found, edges=edges, bins=bins)
+
+
+def _asked(frame: Any, asked: dict[str, Any]) -> dict[str, Any]:
+    """What one pass over a column finds."""
+    found: dict[str, Any] = (
+        frame.select(expression.alias(fact) for fact, expression in asked.items())
+        .collect(engine="streaming")
+        .row(0, named=True)
+    )
+    return found
+
+
+def _edges(polars: Any, frame: Any, name: str, finite: Any, rows: int) -> tuple[float, ...]:
+    """Where the bins of a reference end, but the last one."""
+    every = max(1, -(-rows // SAMPLE))
+    sample = frame.select(polars.col(name).gather_every(every)).select(finite).collect().to_series()
+    different = sample.unique().sort()
+    if len(different) <= FEW:
+        return tuple(different.to_list()[:-1])
+    shares = (*TAIL, *(place / BINS for place in range(1, BINS)), *(1 - share for share in TAIL))
+    ends = {sample.quantile(share, "nearest") for share in shares}
+    return tuple(sorted(end for end in ends if end is not None and isfinite(end) and end < different[-1]))
+
+
+def _category(polars: Any, frame: Any, name: str, known: Column | None) -> dict[str, Any]:
+    """The facts of a category: of a reference its own values, of a window those of its reference."""
+    value, times = polars.col("value"), polars.col("times")
+    counted = (
+        frame.select(polars.col(name).cast(polars.String).alias("value"))
+        .filter(value.is_not_null())
+        .group_by("value")
+        .agg(polars.len().alias("times"))
+        .sort([times, value], descending=[True, False])
+        .collect(engine="streaming")
+    )
+    total = int(counted["times"].sum())
+    named = counted.filter(value.str.len_chars() <= LONGEST)
+    if known is None:
+        apart = named.head(VALUES)
+        return {
+            "values": tuple(apart["value"].to_list()),
+            "times": tuple(apart["times"].to_list()),
+            "rest": total - int(apart["times"].sum()),
+            "complete": len(apart) == len(counted),
+            "once": int((counted["times"] == 1).sum()),
+        }
+    there = dict(counted.filter(value.is_in(list(known.values))).rows())
+    found = tuple(int(there.get(each, 0)) for each in known.values)
+    new = named.filter(~value.is_in(list(known.values))).head(UNKNOWN).rows() if known.complete else []
+    return {
+        "values": known.values,
+        "times": found,
+        "rest": total - sum(found),
+        "complete": known.complete,
+        "unknown": tuple((str(each), int(many)) for each, many in new),
+    }

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ciranda.environment import clone, moves, renew, revisions, secrets, settings
+from ciranda.environment import clone, moves, renew, resolve, revisions, secrets, settings
 from ciranda.kernel import errors, events, sealing
 from ciranda.kernel.database import Database, Transaction
 from ciranda.kernel.store import Store
@@ -47,7 +47,8 @@ class Configuring:
             if now is None or content is None:
                 return None
             server = settings.values(tx, project, environment)
-            made = renew.configured(now, content, server, {*assign, *unset})
+            given = resolve.gives(tx, project, environment)
+            made = renew.configured(now, content, server, {*assign, *unset}, given)
             return None if made is None else moves.insert(tx, replace(made, actor=actor))
 
         return self.database.write(work)
@@ -60,7 +61,7 @@ class Configuring:
         `declared`: an environment that nobody delivered to yet may get secrets, since whoever asks has declared it.
         """
         secrets.check_name(name)
-        key = self._make_key()
+        key = secrets.ensure_key(self.database, self.key)
 
         def work(tx: Transaction) -> tuple[int, bool, revisions.Revision | None]:
             if not declared:
@@ -86,12 +87,6 @@ class Configuring:
     def unseal(self, project: str, environment: str, wanted: Mapping[str, int]) -> dict[str, bytes]:
         """The values of versions of secrets. Raises errors.Refused without the key, errors.Corrupt."""
         return secrets.unsealed(self.database, sealing.load(self.key), project, environment, wanted)
-
-    def _make_key(self) -> sealing.Key:
-        """The key, made for the first secret of a home. Raises errors.Refused when it is missing and something was sealed."""
-        if self.key.exists() or secrets.sealed_any(self.database):
-            return sealing.load(self.key)
-        return sealing.create(self.key)
 
     def _now(
         self, tx: Transaction, project: str, environment: str

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from ciranda.environment import holds, renew, resolve, revisions
+from ciranda.environment.infra import places
 from ciranda.environment.revisions import Cause, Count, Revision, Verification
 from ciranda.kernel import clock, digest, errors, events, statements
 from ciranda.kernel.database import Transaction
@@ -110,12 +111,12 @@ def rollback(
     if to is not None and "#" in to:
         renew.restore(tx, older, actor=actor)
     wanted = resolve.Resolved(
-        config=older.config,
+        config=renew.furnished(tx, older),
         secrets=renew.newest(tx, older),
         instances={name: now.instances.get(name, count) for name, count in older.instances.items()},
     )
     made = draft(project, environment, older.release, wanted, cause="rollback", actor=actor)
-    return now, insert(tx, made, None)
+    return now, insert(tx, replace(made, infra=places.recorded(tx, project, environment)), None)
 
 
 def scale(tx: Transaction, project: str, environment: str, *, service: str, count: int, actor: str) -> Revision:
@@ -184,6 +185,7 @@ def draft(
         routed_us=None,
         ended_us=None,
         rollout=wanted.rollout,
+        infra={} if wanted.infra is None else wanted.infra.recorded(),
     )
 
 

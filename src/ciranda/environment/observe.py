@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from ciranda.environment import materialise, revisions, specs
+from ciranda.environment import furnishing, materialise, revisions, specs
 from ciranda.environment.observed import Exit, Goal, Observed, Seen, Standby, Wanted
 from ciranda.environment.rollout import rows, steps
 from ciranda.environment.rollout.progress import Counts, Entering
@@ -75,6 +75,8 @@ def observe(place: Place, memory: Memory) -> Observed:
     now_us = clock.now_us()
     database, project, environment = place.database, place.project, place.environment
     target = revisions.current_target(database, project, environment)
+    if target is not None and (waited := furnishing.waits(database, target)) is not None and not waited.over:
+        target = None  # nothing of it starts before its infrastructure is there
     reached = revisions.reached_since(database, project, environment, now_us - STANDBY_US)
     endings = database.query(sql.endings, project=project, environment=environment, since_us=now_us - MEMORY_US)
     asked = {row["instance"] for row in endings if row["asked_us"] is not None}
@@ -124,6 +126,7 @@ def _resolve(place: Place, memory: Memory, revision: revisions.Revision) -> Want
 
 def _goal(place: Place, memory: Memory, target: revisions.Revision, now_us: int) -> Goal:
     try:
+        furnishing.refuse_failed(place.database, target)
         wanted = _resolve(place, memory, target)
         entering = _entering(place, target, now_us)
     except (errors.Refused, errors.Corrupt) as error:

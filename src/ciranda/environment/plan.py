@@ -1,9 +1,11 @@
 """What stands between two sides: pure, from what is there and what would be to a list of parts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ciranda.environment.infra.answer import Action, Change
+from ciranda.environment.infra.standing import Standing
 from ciranda.environment.resolve import Resolved
 from ciranda.environment.revisions import Count, Value
 from ciranda.pipeline import records
@@ -11,6 +13,13 @@ from ciranda.project import layers
 from ciranda.release.manifest import Asset, Job, Manifest, Service
 
 Sign = Literal["add", "change", "remove", "same"]
+SIGNS: dict[Action, Sign] = {
+    "create": "add",
+    "update": "change",
+    "replace": "change",
+    "delete": "remove",
+    "forget": "remove",
+}  # what becomes of a resource
 _OWN = ("form", "uses", "instances")  # of a service: told in words of their own
 
 
@@ -38,7 +47,7 @@ class Part:
     is other, `where` is the layer that a value comes from.
     """
 
-    kind: str  # source, dataset, model, step, parameter, service, job, config, secret, commit
+    kind: str  # source, dataset, model, step, parameter, service, job, config, secret, infra, commit
     name: str
     sign: Sign
     before: str = ""
@@ -74,6 +83,23 @@ def of_run(commit: str, parameters: Mapping[str, Any], versions: Mapping[str, re
     return Side(commit=commit, parameters=flat(parameters), assets=assets)
 
 
+def infra(found: Standing | None) -> list[Part]:
+    """What becomes of infrastructure: a part for each resource that changes, or one that says how it stands."""
+    if found is None:
+        return []
+    count = "1 resource" if found.resources == 1 else f"{found.resources} resources"
+    match found.state:
+        case "left":
+            return [Part("infra", found.folder, "same", count, f"{count}, which no release declares any more")]
+        case "unplanned":
+            why = f"could not be planned: {found.problem}" if found.problem else "not planned yet"
+            return [Part("infra", found.folder, "change", reasons=(why,))]
+    parts = [Part("infra", one.address, SIGNS[one.action], reasons=_done(one)) for one in found.changes]
+    if not parts and found.applies:
+        return [Part("infra", found.folder, "change", reasons=("other outputs, no resource",))]
+    return parts or [Part("infra", found.folder, "same", count, count)]
+
+
 def flat(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters of all steps by one name each: `delay.depth`."""
     return {
@@ -83,8 +109,8 @@ def flat(parameters: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def difference(now: Side, then: Side) -> tuple[Part, ...]:
-    """What leads from one side to the other, what changes first. Two equal sides differ in nothing."""
+def difference(now: Side, then: Side, more: Sequence[Part] = ()) -> tuple[Part, ...]:
+    """What leads from one side to the other, what changes first; `more` beside it. Two equal sides differ in nothing."""
     parts = [
         *_assets(now, then),
         *_plain("parameter", now.parameters, then.parameters),
@@ -92,6 +118,7 @@ def difference(now: Side, then: Side) -> tuple[Part, ...]:
         *_jobs(now, then),
         *_config(now, then),
         *_plain("secret", now.secrets, then.secrets),
+        *more,
     ]
     changed = [part for part in parts if part.sign != "same"]
     if not changed and now.commit != then.commit:
@@ -116,6 +143,20 @@ def text(value: Any) -> str:
     if isinstance(value, float) and value == int(value):
         return f"{value:g}"
     return layers.text(value) if isinstance(value, str | int | float | bool) else str(value)
+
+
+def _done(one: Change) -> tuple[str, ...]:
+    match one.action:
+        case "create":
+            return ("is made",)
+        case "delete":
+            return ("is destroyed",)
+        case "forget":
+            return ("is forgotten, and stays as it is",)
+        case "replace":
+            return ("is destroyed and made anew", *one.attributes)
+        case _:
+            return one.attributes or ("is changed",)
 
 
 def _names(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

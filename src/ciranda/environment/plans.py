@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ciranda.access import users
-from ciranda.environment import emergencies, freezes, holds, moves, plan, resolve, revisions, saved_plans
+from ciranda.environment import emergencies, freezes, furnishing, holds, moves, plan, resolve, revisions, saved_plans
+from ciranda.environment.infra import standing
 from ciranda.environment.plan import Part, Side
 from ciranda.environment.resolve import Resolved
 from ciranda.kernel import clock, digest, errors, events, statements
@@ -67,9 +67,16 @@ class Plan:
 
 
 def make(
-    database: Database | Transaction, read: Read, project: str, environment: str, release: releases.Release | None
+    database: Database | Transaction,
+    read: Read,
+    project: str,
+    environment: str,
+    release: releases.Release | None,
+    infra: str = "",
 ) -> Plan:
     """What an environment would become with a release, or (None) when it is destroyed.
+
+    `infra` is the plan of its infrastructure that is meant, else the newest.
 
     Raises what reading the content of a release raises.
     """
@@ -78,17 +85,21 @@ def make(
     before = None if there is None else read(releases.by_id(database, there.release))
     after = None if release is None else read(release)
     resolved = (
-        Resolved() if release is None or after is None else resolve.resolve(database, release, after, environment)
+        Resolved(infra=standing.leaving(database, project, environment, infra))
+        if release is None or after is None
+        else resolve.resolve(database, release, after, environment, infra)
     )
     now = Side() if there is None or before is None else plan.of_release(before, resolve.of_revision(there))
     then = Side() if after is None else plan.of_release(after, resolved)
-    parts = plan.difference(now, then)
-    empty = there is None if release is None else resolve.same(base, release.id, resolved)
+    parts = plan.difference(now, then, plan.infra(resolved.infra))
+    empty = there is None and resolved.infra is None if release is None else resolve.same(base, release.id, resolved)
     if not empty and there is not None and all(part.sign == "same" for part in parts):
         commands = plan.text(there.verify.commands), plan.text(resolved.verify.commands)
         parts = (Part("verification", environment, "change", *commands), *parts)
     places = [_place(content, environment) for content in (before, after)]
     needed = max((place.approvals for place in places if place is not None), default=0)
+    if release is not None and resolved.infra is not None and resolved.infra.destroys:
+        needed = max(needed, 1)  # what goes with it does not come back: somebody says so
     eyes = any(place.four_eyes for place in places if place is not None)
     brings = places[1].freeze if places[1] is not None else ()
     return Plan(project, environment, base, release, resolved, needed, parts, empty, eyes, brings)
@@ -99,7 +110,7 @@ def asks(database: Database | Transaction, read: Read, content: Manifest, enviro
     now = revisions.current(database, content.project, environment)
     there = None if now is None or now.gone else read(releases.by_id(database, now.release))
     places = (_place(content, environment), None if there is None else _place(there, environment))
-    return any(place.approvals for place in places if place is not None)
+    return environment in content.infra or any(place.approvals for place in places if place is not None)
 
 
 def reader(store: Store) -> Read:
@@ -145,7 +156,8 @@ def approve(tx: Transaction, wanted: Plan, *, actor: str) -> bool:
 def again(database: Database | Transaction, read: Read, saved: saved_plans.Saved) -> Plan:
     """A saved plan as it would be made now. Raises errors.Stale when that is another one."""
     release = None if saved.release is None else releases.get(database, saved.project, saved.release)
-    made = make(database, read, saved.project, saved.environment, release)
+    infra = saved.body.get("infra", {}).get("plan", "")
+    made = make(database, read, saved.project, saved.environment, release, infra)
     if made.digest != saved.digest and not made.empty:
         raise stale(made, saved.digest, saved.body)
     return made
@@ -159,7 +171,7 @@ def stale(made: Plan, name: str, body: Mapping[str, Any]) -> errors.Stale:
         there = "nothing" if made.base is None else f"#{made.base.number}"
         why = f"{place} is at {there} now, which is not what it was made on"
     else:
-        keys = ("release", "config", "secrets", "instances", "verify", "approvals", "four_eyes")
+        keys = ("release", "config", "secrets", "instances", "verify", "approvals", "four_eyes", "infra")
         other = [key for key in keys if body.get(key) != own.get(key)]
         why = (
             f"{' and '.join(other) or 'what it would change'} of {place} {'are' if len(other) > 1 else 'is'} other now"
@@ -172,9 +184,8 @@ def counted(database: Database | Transaction, wanted: Plan, *, actor: str = "") 
     """The approvals of a plan that count: of users who may approve it still, and with `four_eyes` neither of who pushed the
     change nor of who applies the plan (`actor`).
     """
-    there = saved_plans.approvals(database, wanted.digest)
     own = {actor, "" if wanted.release is None else wanted.release.author} if wanted.four_eyes else set()
-    return [one for one in there if one.actor not in own and _may(database, one.actor, wanted)]
+    return saved_plans.counted(database, wanted.digest, wanted.project, wanted.environment, without=own)
 
 
 def refuse_unapproved(database: Database | Transaction, wanted: Plan, *, actor: str) -> None:
@@ -228,14 +239,19 @@ def apply(
         return wanted.base
     save(tx, wanted, actor=actor)
     if wanted.release is None:
+        furnishing.refuse(tx, wanted.project, wanted.environment, wanted.resolved.infra)
         refuse_unapproved(tx, wanted, actor=actor)
         assert wanted.base is not None  # else there would be nothing to destroy
-        return moves.destroy(tx, wanted.base, actor=actor)
+        gone = moves.destroy(tx, wanted.base, actor=actor)
+        furnishing.begin(tx, gone, wanted.resolved.infra, actor=actor)
+        return gone
     content = read(wanted.release)
     refused = [*barred(tx, wanted, content, actor=actor)]
     if refused and not emergency:
         raise refused[0]
+    furnishing.refuse(tx, wanted.project, wanted.environment, wanted.resolved.infra)
     made = moves.enter(tx, wanted.environment, wanted.release, wanted.resolved, actor=actor, event=event)
+    made = furnishing.begin(tx, made, wanted.resolved.infra, actor=actor)
     freezes.learn(tx, wanted.project, wanted.environment, wanted.freeze)
     if refused:
         passed = [error.message for error in refused]
@@ -248,23 +264,19 @@ def barred(
 ) -> Iterator[errors.Refused]:
     """Everything that keeps a release out of an environment, but for the checks that compare it with what is live."""
     assert wanted.release is not None
-    place, wanted_name = (wanted.project, wanted.environment), wanted.release.name
-    for asked in (
+    place, name = (wanted.project, wanted.environment), wanted.release.name
+    asked: tuple[Callable[[], None], ...] = (
         lambda: holds.refuse_held(database, *place),
-        lambda: freezes.refuse_frozen(database, *place, wanted_name, wanted.freeze),
+        lambda: freezes.refuse_frozen(database, *place, name, wanted.freeze),
         lambda: refuse_unready(database, wanted, content),
         lambda: refuse_unapproved(database, wanted, actor=actor),
-    ):
+    )
+    for refuse in asked:
         try:
-            asked()
+            refuse()
         except errors.Refused as error:
             yield error
 
 
 def _place(content: Manifest | None, environment: str) -> Environment | None:
     return None if content is None else content.environments.get(environment)
-
-
-def _may(database: Database | Transaction, name: str, wanted: Plan) -> bool:
-    user = users.find(database, name)
-    return user is not None and user.may("operator", wanted.project, wanted.environment)

@@ -5,7 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from ciranda.environment import resolve, revisions, secrets, settings
-from ciranda.environment.revisions import Revision
+from ciranda.environment.infra import outputs
+from ciranda.environment.infra.answer import Output
+from ciranda.environment.revisions import Revision, Value
 from ciranda.kernel import errors, statements
 from ciranda.kernel.database import Database, Transaction
 from ciranda.project import layers
@@ -32,9 +34,18 @@ def typed(setting: Setting | None, name: str, written: str, known: Mapping[str, 
     return value
 
 
-def configured(now: Revision, content: Manifest, server: Mapping[str, Scalar], names: set[str]) -> Revision | None:
-    """What runs with these settings as they are now, to be verified; None when nothing is another. Pure."""
-    wanted = resolve.configuration(content, now.environment, server)
+def configured(
+    now: Revision,
+    content: Manifest,
+    server: Mapping[str, Scalar],
+    names: set[str],
+    given: Mapping[str, Output] | None = None,
+) -> Revision | None:
+    """What runs with these settings as they are now, to be verified; None when nothing is another. Pure.
+
+    `given` is what its infrastructure gives.
+    """
+    wanted = resolve.configuration(content, now.environment, server, given)
     config = {name: wanted[name] if name in names and name in wanted else value for name, value in now.config.items()}
     if config == now.config:
         return None
@@ -57,6 +68,17 @@ def newest(database: Database | Transaction, revision: Revision) -> dict[str, in
     """The newest versions of the secrets of a revision."""
     there = secrets.versions(database, revision.project, revision.environment)
     return {name: there.get(name, version) for name, version in revision.secrets.items()}
+
+
+def furnished(database: Database | Transaction, revision: Revision) -> dict[str, Value]:
+    """The configuration of a revision with what the environment's infrastructure gives now: that does not go back with it."""
+    config = dict(revision.config)
+    for output, given in resolve.gives(database, revision.project, revision.environment).items():
+        name = outputs.named(output, config)
+        if name is not None and config[name].layer == outputs.LAYER:
+            value = outputs.typed(type(config[name].value).__name__, given.value)
+            config[name] = config[name] if value is None else Value(value, outputs.LAYER)
+    return config
 
 
 def numbered(tx: Transaction, now: Revision, name: str) -> dict[str, Any]:

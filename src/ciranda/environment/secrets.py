@@ -2,8 +2,9 @@
 has the key."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from ciranda.kernel import clock, digest, errors, sealing, statements
 from ciranda.kernel.database import Database, Transaction
@@ -11,6 +12,7 @@ from ciranda.release.manifest import Manifest
 
 sql = statements.load("ciranda.environment")
 FILE = "secrets.key"  # in the home
+PROJECT = "-"  # in place of an environment: a project's own, for its channels; no environment can be called so
 SHORTEST, LONGEST = 4, 1 << 16  # bytes of a value: a shorter one cannot be told from other text in a log
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
 
@@ -78,17 +80,22 @@ def needed(content: Manifest, environment: str) -> dict[str, str]:
     return found
 
 
-def chosen(database: Database | Transaction, content: Manifest, environment: str) -> dict[str, int]:
-    """The newest versions of the secrets that a release names. Raises errors.Refused for one that is not set there."""
+def chosen(
+    database: Database | Transaction, content: Manifest, environment: str, coming: Collection[str] = ()
+) -> dict[str, int]:
+    """The newest versions of the secrets that a release names; 0 for what its infrastructure is yet to set (`coming`).
+
+    Raises errors.Refused for one that is not set there.
+    """
     there = versions(database, content.project, environment)
     wanted = needed(content, environment)
     for name, who in sorted(wanted.items()):
-        if name not in there:
+        if name not in there and name not in coming:
             raise errors.Refused(
                 f"{who} needs the secret {name}, which is not set for {environment}",
                 hint=f"ciranda secret set {name} -e {environment}",
             )
-    return {name: there[name] for name in sorted(wanted)}
+    return {name: there.get(name, 0) for name in sorted(wanted)}
 
 
 def unsealed(
@@ -110,6 +117,13 @@ def every(database: Database | Transaction, key: sealing.Key, project: str) -> l
 def sealed_any(database: Database | Transaction) -> bool:
     """Whether anything was ever sealed in this home: then a missing key file is a loss, not a beginning."""
     return database.one(sql.any_secret) is not None
+
+
+def ensure_key(database: Database | Transaction, path: Path) -> sealing.Key:
+    """The key, made for the first thing that is sealed in a home. Raises errors.Refused when it is missing and something was."""
+    if path.exists() or sealed_any(database):
+        return sealing.load(path)
+    return sealing.create(path)
 
 
 def _open(

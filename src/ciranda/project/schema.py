@@ -104,7 +104,7 @@ SECTIONS = {
             "rollout": TABLE,
         },
         named=True,
-        later=("schedule"),
+        later=("schedule",),
     ),
     "alerts": Section(
         {

@@ -24,6 +24,8 @@ def said(part: Part, facts: Mapping[str, str]) -> str:
             return f"version {part.before} → {part.after}"
         case "secret", _:
             return f"version {part.after or part.before}"
+        case "infra", "add" | "change" | "remove":
+            return ", ".join(part.reasons)
         case _, "same":
             return f"unchanged, {part.after}"
         case _, "add":

@@ -26,7 +26,7 @@ def lacking(database: Database, store: Store, project: str, latest: Sequence[cha
         if entered or (place.after is not None and (before is None or before.state != "reached")):
             continue
         try:
-            secrets.chosen(database, content, name)
+            secrets.chosen(database, content, name, secrets.needed(content, name) if name in content.infra else ())
         except errors.Refused as refused:
             return (f"{release.name} waits in {name}: {refused.hint}",)
     return ()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ciranda.app.views import difference, facts, waiting
-from ciranda.environment import plan, plans, revisions, saved_plans
+from ciranda.environment import freezes, plan, plans, revisions, saved_plans
 from ciranda.environment.times import SECOND, STANDBY_US
 from ciranda.kernel import clock, confine, errors
 from ciranda.kernel.database import Database, Transaction
@@ -78,7 +78,7 @@ class View:
             "warm": self.costs.warm,
             "seconds": {"start": self.costs.start, "swap": self.costs.swap},
             "commits": None if self.commits is None else {"count": self.commits[0], "people": self.commits[1]},
-            "approvals": {"needed": self.plan.needed, "by": list(self.approvals)},
+            "approvals": {"needed": self.plan.needed, "by": list(self.approvals), "four_eyes": self.plan.four_eyes},
             "blocked": self.blocked,
             "unconfined": self.unconfined,
             "unkept": list(self.unkept),
@@ -145,7 +145,7 @@ def look(database: Database, read: plans.Read, made: plans.Plan, *, folder: Path
         used=frozenset(name for one in (before, after) if one is not None for name in read(one).used),
         costs=_costs(database, made),
         commits=None if before is None or after is None else _commits(database, folder, before, after),
-        approvals=tuple(one.actor for one in saved_plans.approvals(database, digest)) if made.needed else (),
+        approvals=tuple(one.actor for one in plans.counted(database, made)) if made.needed else (),
         blocked=_blocked(database, read, made, before),
         unconfined=_unconfined(read, after),
         unkept=() if after is None else read(after).unkept,
@@ -225,6 +225,8 @@ def _back(view: View, part: plan.Part) -> str:
     """How one part comes back."""
     if part.kind == "secret":
         return "stays on rollback"
+    if part.kind == "infra":
+        return "back: a plan of its own"
     if view.live is None:
         return "back: destroy"
     if view.plan.release is None:
@@ -240,6 +242,7 @@ def _warnings(view: View, *, empty: bool) -> list[str]:
         by = f" ({', '.join(view.approvals)})" if view.approvals else ""
         if len(view.approvals) < view.plan.needed:
             needs = facts.plural(view.plan.needed, "approval")
+            needs += " of others than who pushed it or applies it" if view.plan.four_eyes else ""
             said.append(
                 f"needs {needs}, has {len(view.approvals)}{by}: ciranda approve {saved_plans.short(view.digest)}"
             )
@@ -302,6 +305,9 @@ def _blocked(database: Database, read: plans.Read, made: plans.Plan, before: rel
     if place is not None and place.held:
         reason = f": {place.held_reason}" if place.held_reason else ""
         return f"{place.name} is held by {place.held_by}{reason}: let it in with  ciranda hold {place.name} --release"
+    frozen = freezes.of(() if place is None else place.freeze, made.freeze)
+    if frozen is not None:
+        return freezes.said(made.environment, frozen)
     content = read(made.release)
     declared = content.environments.get(made.environment)
     after = None if declared is None else declared.after

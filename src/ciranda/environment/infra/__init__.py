@@ -1,0 +1,1 @@
+"""Infrastructure: an environment's folder of Terraform or OpenTofu, its states, its plans and what came of them."""

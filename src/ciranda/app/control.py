@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ciranda.access import tokens
-from ciranda.app import applying, configuring, logkeeping, people, predictions, sampling, watching
+from ciranda.app import applying, configuring, feedback, logkeeping, people, predictions, sampling, watching
 from ciranda.app import home as homes
 from ciranda.app.metrics import Family
 from ciranda.app.views import metrics, plan, status
@@ -56,6 +56,7 @@ class Control:
         self._watch = threading.Thread(target=self._find_environments, name="environments")
         self._reactor = reactor.Reactor(self._workshop())
         self.sampling = sampling.Sampling(home, self.database, self._instances.observe)
+        self.feedback = feedback.Feedback(home, self.database, self.store, self._configuring.unseal)
         self._watches = watching.Watches(self._looks())
 
     def start(self) -> None:
@@ -69,6 +70,7 @@ class Control:
         self._stopping.set()
         self._waiter.wake()
         self._watches.stop()
+        self.feedback.close()
         self.sampling.close()
         self._loop.stop()
         self._watch.join()
@@ -273,6 +275,7 @@ class Control:
     def _looks(self) -> list[watching.Watch]:
         """What control does by the clock; a line for each."""
         kept = logkeeping.Logkeeping(self.home)
+            watching.Watch("feedback", 1.0, self.feedback.look),
         return [
             watching.Watch("metrics", sampling.EVERY, self.sampling.look),
             watching.Watch("reactions", 2.0, self._reactor.look),

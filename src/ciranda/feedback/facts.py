@@ -7,7 +7,16 @@ from ciranda.kernel.events import Event
 from ciranda.project.declaration import Channel, Project
 from ciranda.project.notify import EVENTS, SEVERITIES
 
-_BAD = ("change.refused", "change.asked", "plan.asked", "revision.failed", "job.failed", "job.late", "drift.found")
+_BAD = (
+    "change.refused",
+    "change.asked",
+    "plan.asked",
+    "revision.failed",
+    "job.failed",
+    "job.late",
+    "drift.found",
+    "emergency.promoted",
+)
 # Rules that hold by default and say no more than `job.failed`, `job.late` and `drift.found` do.
 _SAID = ("job-failed", "job-late", "drift")
 _TURNS = {"promotion": "", "clone": ""}  # causes of a revision that are told as "live"; others have words of their own

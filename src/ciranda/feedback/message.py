@@ -15,8 +15,9 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Any
 
-from ciranda.feedback import facts, wording
+from ciranda.feedback import wording
 from ciranda.feedback.facts import Fact
+from ciranda.project.notify import SEVERITIES
 
 FORMAT = "ciranda.notice/1"
 MOST = 20  # facts with a line of their own; a webhook gets them all
@@ -40,7 +41,7 @@ class Message:
     @property
     def severity(self) -> str:
         """Of the worst."""
-        return max((fact.severity for fact in self.told), key=facts.SEVERITIES.index, default="info")
+        return max((fact.severity for fact in self.told), key=SEVERITIES.index, default="info")
 
     @property
     def title(self) -> str:

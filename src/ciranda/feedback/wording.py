@@ -12,6 +12,8 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "change.asked": "Change {number} asks a person: ciranda approve change/{number}",
         "change.refused": "Change {number} ({commit}) of {actor} was refused",
         "drift.found": "{column} drifts in {environment}{of_service}",
+        "emergency.promoted": "{actor} let {release} into {environment} past its rules",
+        "emergency.reviewed": "{actor} reviewed the emergency of {environment}",
         "environment.held": "{actor} holds {environment}: no new release enters",
         "environment.let-go": "{actor} lets releases into {environment} again",
         "incident.opened": "Incident {number} in {environment}: {title}",
@@ -37,6 +39,8 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "change.asked": "A mudança {number} pergunta a uma pessoa: ciranda approve change/{number}",
         "change.refused": "A mudança {number} ({commit}) de {actor} foi recusada",
         "drift.found": "{column} desviou em {environment}{of_service}",
+        "emergency.promoted": "{actor} deixou {release} entrar em {environment} apesar das regras",
+        "emergency.reviewed": "{actor} reviu a emergência de {environment}",
         "environment.held": "{actor} segurou {environment}: nenhuma versão nova entra",
         "environment.let-go": "{actor} deixa entrar versões em {environment} de novo",
         "incident.opened": "Incidente {number} em {environment}: {title}",
@@ -86,7 +90,7 @@ SEVERITIES: Mapping[str, Mapping[str, str]] = {
 }
 
 
-class _Values(dict[str, str]):
+class Values(dict[str, str]):
     """What a sentence names and an event does not say is a dash: an older event tells less."""
 
     def __missing__(self, key: str) -> str:
@@ -96,7 +100,7 @@ class _Values(dict[str, str]):
 def sentence(fact: Fact, language: str) -> str:
     """What happened, in one line of plain text."""
     of_service = word(language, "of", service=fact.service) if fact.service else ""
-    values = _Values(fact.values | {"of_service": of_service})
+    values = Values({**fact.values, "of_service": of_service})
     form = fact.form if fact.form in SENTENCES[language] else fact.event
     return plain(SENTENCES[language][form].format_map(values))
 

@@ -11,10 +11,27 @@ LANGUAGES = ("en", "pt")
 KINDS = ("slack", "teams", "webhook", "email")
 # Events that people are told of, as docs/events.md has them.
 EVENTS = (
-    "alert.fired", "alert.resolved", "change.approved", "change.asked", "change.refused", "drift.found", "environment.held",
-    "environment.let-go", "incident.opened", "incident.resolved", "incident.reviewed", "item.closed", "job.failed", "job.late",
-    "plan.approved", "plan.asked", "revision.failed", "revision.reached",
-)  # fmt: skip
+    "alert.fired",
+    "alert.resolved",
+    "change.approved",
+    "change.asked",
+    "change.refused",
+    "drift.found",
+    "emergency.promoted",
+    "emergency.reviewed",
+    "environment.held",
+    "environment.let-go",
+    "incident.opened",
+    "incident.resolved",
+    "incident.reviewed",
+    "item.closed",
+    "job.failed",
+    "job.late",
+    "plan.approved",
+    "plan.asked",
+    "revision.failed",
+    "revision.reached",
+)
 SECRET = "secret:"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
 _MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")

@@ -201,6 +201,17 @@ def commit(repository: Path, name: str) -> Commit:
     return Commit(found, tree, tuple(parents.split()), author, email, int(at), subject)
 
 
+def messages(repository: Path, older: str | None, newer: str, most: int = 1000) -> list[tuple[str, str, str]]:
+    """The commits that lead from one (None: the beginning) to another, oldest first: name, author, whole message."""
+    span = refs.check_commit(newer) if older is None else f"{refs.check_commit(older)}..{refs.check_commit(newer)}"
+    told = _git(repository, "log", "--reverse", f"--max-count={most}", "--format=%H%x00%an%x00%B%x00%x01", span, "--")
+    found = []
+    for text in told.decode("utf-8", "replace").split("\0\x01")[:-1]:
+        name, author, message = text.lstrip("\n").split("\0", 2)
+        found.append((name, author, message))
+    return found
+
+
 def between(repository: Path, older: str, newer: str) -> tuple[int, int]:
     """How many commits lead from one to another, and by how many people. Raises errors.Refused."""
     told = _git(repository, "log", "--format=%ae", f"{refs.check_commit(older)}..{refs.check_commit(newer)}", "--")

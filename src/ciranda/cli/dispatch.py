@@ -44,6 +44,7 @@ VERBS: dict[str, dict[str, str]] = {
         "up": "start the server of a home",
         "down": "stop it",
         "open": "open the page in a browser, signed in",
+        "export": "rules for Prometheus and dashboards for Grafana",
         "doctor": "what is wrong with the machine, the home and the project, and how to mend it",
         "gc": "take away what need not be kept, and say why",
         "backup": "write all of a home into one file, while it runs",

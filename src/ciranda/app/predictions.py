@@ -31,7 +31,11 @@ class Predictions:
 
     def look(self) -> None:
         """Collect what is complete. Raises errors.CirandaError; the next look goes on."""
-        self._collector.look()
+        try:
+            self._collector.look()
+        except OSError as error:
+            said = error.strerror or str(error)
+            raise errors.Refused(f"what was predicted cannot be read: {said}", where=error.filename or "") from None
         now = time.monotonic()
         if self._tidied is None or now - self._tidied > TIDY:
             batches.expire(self.database, clock.now_us())

@@ -21,11 +21,12 @@ CREATE TABLE prediction_batch (
 CREATE INDEX prediction_batch_of_service ON prediction_batch (project, environment, service, kind, until_us);
 CREATE INDEX prediction_batch_expiry ON prediction_batch (expires_us);
 
--- Segments of the spool whose rows are in a batch, until their files are gone: none is taken twice.
+-- Segments of the spool whose rows are in a batch, until an hour after: none is taken twice.
 CREATE TABLE prediction_segment (
     project TEXT NOT NULL,
     environment TEXT NOT NULL,
     service TEXT NOT NULL,
     segment TEXT NOT NULL,
+    at_us BIGINT NOT NULL,
     PRIMARY KEY (project, environment, service, segment)
 );

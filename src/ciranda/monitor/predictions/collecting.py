@@ -17,6 +17,7 @@ from ciranda.monitor.predictions.segments import Place
 
 sql = statements.load("ciranda.monitor.predictions")
 ROWS = 100_000  # of one batch, about
+TAKEN_US = 3_600_000_000  # for which the name of a segment is remembered: longer than any look takes
 SWEEP = 600.0  # seconds between looks for what was left
 
 # place, release → how many days its rows are kept, and the columns that must not be told
@@ -45,13 +46,15 @@ class Collector:
             names = segments.names(folder)
             if not names and not sweeps:
                 continue
-            known = {str(row["segment"]) for row in self.database.query(sql.segments, **asdict(place))}
-            for name in known.intersection(names):
+            rows = self.database.query(sql.segments, **asdict(place))
+            known = {str(row["segment"]): int(row["at_us"]) for row in rows}
+            for name in known.keys() & set(names):
                 segments.remove(folder, name)  # whoever took it was killed before that
-            self._forget(place, known)
             taken += self._collect(place, folder, [name for name in names if name not in known])
             if sweeps:
                 segments.sweep(folder, time.time())
+                before_us = clock.now_us() - TAKEN_US
+                self._forget(place, [name for name, at_us in known.items() if at_us < before_us and name not in names])
         if sweeps:
             self._swept = now
         return taken
@@ -94,7 +97,7 @@ class Collector:
 
             def work(tx: Transaction) -> None:
                 for name in names:
-                    if not tx.execute(sql.insert_segment, **asdict(place), segment=name):
+                    if not tx.execute(sql.insert_segment, **asdict(place), segment=name, at_us=clock.now_us()):
                         raise errors.Fenced("another control has taken this", where=str(folder / name))
                 for one in made:
                     batches.insert(tx, one)
@@ -104,15 +107,14 @@ class Collector:
         failpoint("predictions.recorded")
         for name in names:
             segments.remove(folder, name)
-        self._forget(place, set(names))
         return len(rows.predictions) + len(rows.feedback)
 
-    def _forget(self, place: Place, names: set[str]) -> None:
-        """The names of segments whose files are gone are needed no more."""
+    def _forget(self, place: Place, names: list[str]) -> None:
+        """The names of segments that are gone for long are needed no more."""
         if names:
 
             def work(tx: Transaction) -> None:
-                for name in sorted(names):
+                for name in names:
                     tx.execute(sql.forget_segment, **asdict(place), segment=name)
 
             self.database.write(work)

@@ -7,11 +7,12 @@ VALUES (:id, :kind, :project, :environment, :service, :release, :from_us, :until
     :made_us, :expires_us);
 
 -- name: insert_segment
-INSERT INTO prediction_segment (project, environment, service, segment) VALUES (:project, :environment, :service, :segment)
+INSERT INTO prediction_segment (project, environment, service, segment, at_us)
+VALUES (:project, :environment, :service, :segment, :at_us)
 ON CONFLICT DO NOTHING;
 
 -- name: segments
-SELECT segment FROM prediction_segment
+SELECT segment, at_us FROM prediction_segment
 WHERE project = :project AND environment = :environment AND service = :service;
 
 -- name: forget_segment

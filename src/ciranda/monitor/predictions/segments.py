@@ -53,7 +53,8 @@ def places(root: Path) -> list[tuple[Place, Path]]:
 def names(folder: Path) -> list[str]:
     """The segments of a folder, the oldest first."""
     with suppress(FileNotFoundError):
-        return sorted(entry.name for entry in os.scandir(folder) if _NAME.match(entry.name))
+        found = [one for one in os.scandir(folder) if _NAME.match(one.name) and not one.is_dir(follow_symlinks=False)]
+        return sorted(one.name for one in found)
     return []
 
 

@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ciranda.environment import decide, moves, observe, observed, revisions, specs, times
+from ciranda.environment.rollout import steps
+from ciranda.environment.rollout.progress import BeginRollout, Counts, Entering, KeepRollout, Progress
 from ciranda.kernel import clock, errors, migrations
 from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
 from ciranda.pipeline import records
 from ciranda.project import declaration
+from ciranda.project.rollout import Rollout
 from ciranda.release import building, manifest, releases
 from ciranda.service import port
+from ciranda.service.counters import Counted
 from support.kernel import Ledger
 
 SECOND = 1_000_000
@@ -80,21 +84,33 @@ class World:
     log: list[observed.Action] = field(default_factory=list)
     last: observed.Decision = field(default_factory=observed.Decision)
     made: int = 0
+    rate: float = 0.0  # requests a second to each route
+    errors: dict[str, float] = field(default_factory=dict)  # by release: the share of its requests that fail
+    counted: dict[tuple[str, str], Counted] = field(default_factory=dict)
+    held: bool = False
+    progress: dict[str, Progress] = field(default_factory=dict)  # by revision
 
-    def aim(self, goal: observed.Wanted, *, verify: str | None = None) -> None:
+    def aim(self, goal: observed.Wanted, *, verify: str | None = None, rollout: Rollout | None = None) -> None:
         """A new target; an unfinished one is superseded."""
         if self.target is not None:
             self.ends[self.target.wanted.revision] = "superseded"
-        self.target = observed.Goal(goal, self.now_us, None, "absent" if verify else "none")
+        entering = None if rollout is None else Entering(rollout)
+        self.target = observed.Goal(goal, self.now_us, None, "absent" if verify else "none", entering=entering)
         if verify:
             self.verify[goal.revision] = verify
 
     def observe(self) -> observed.Observed:
+        target = self.target
+        if target is not None and target.entering is not None:
+            progress = self.progress.get(target.wanted.revision)
+            counts = Counts(dict(self.counted)) if steps.due(progress, self.now_us) else None
+            entering = Entering(target.entering.rules, progress, self.held, counts)
+            target = replace(target, entering=entering)
         return observed.Observed(
             project="flights",
             environment="prod",
             now_us=self.now_us,
-            target=self.target,
+            target=target,
             live=self.live,
             standby=tuple(one for one in self.left if one.until_us > self.now_us),
             instances=tuple(
@@ -131,8 +147,9 @@ class World:
             self.pass_time(tick)
 
     def pass_time(self, seconds: float) -> None:
-        """What processes do by themselves."""
+        """What processes do by themselves, and what clients ask of them."""
         self.now_us += int(seconds * SECOND)
+        self._ask(seconds)
         for one in self.processes.values():
             age = (self.now_us - one.started_us) / SECOND
             if one.state == "exited":
@@ -186,8 +203,40 @@ class World:
             case observed.MarkFailed(revision, reason):
                 self.ends[revision] = reason
                 self.target = None
+            case BeginRollout(revision, first):
+                self.progress.setdefault(revision, first)
+            case KeepRollout(revision, before, after):
+                if self.progress[revision] == before:
+                    self.progress[revision] = after
             case observed.Prepare(_):
                 pass
+
+    def say(self, state: str) -> None:
+        """What a person says of the rollout that goes on: paused, running or aborted."""
+        assert self.target is not None
+        revision = self.target.wanted.revision
+        now = self.progress[revision]
+        self.progress[revision] = replace(now, state=state, reason=state, stepped_us=self.now_us)  # type: ignore[arg-type]
+
+    def weights(self, service: str = "delays") -> dict[str, int]:
+        """The percent of the requests that each release gets."""
+        return {
+            target.release: target.weight
+            for route in self.routes
+            if route.service == service
+            for target in route.targets
+        }
+
+    def _ask(self, seconds: float) -> None:
+        for route in self.routes:
+            for target in route.targets:
+                was = self.counted.get((route.prefix, target.release), Counted(0, (0, 0, 0, 0, 0), 0, 0.0, ()))
+                asked = round(self.rate * seconds * target.weight / 100)
+                failed = round((was.requests + asked) * self.errors.get(target.release, 0.0)) - was.errors
+                failed = min(asked, max(0, failed))
+                self.counted[route.prefix, target.release] = replace(
+                    was, requests=was.requests + asked, errors=was.errors + failed
+                )
 
     def routed(self) -> set[str]:
         """Ids of the instances that the table names."""

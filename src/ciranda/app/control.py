@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ciranda.access import tokens
-from ciranda.app import applying, configuring, feedback, logkeeping, people, predictions, sampling, watching
+from ciranda.app import applying, configuring, feedback, logkeeping, people, predictions, rollouts, sampling, watching
 from ciranda.app import home as homes
 from ciranda.app.metrics import Family
 from ciranda.app.views import metrics, plan, status
@@ -31,7 +31,7 @@ from ciranda.kernel import database, errors, log, store
 from ciranda.loop import advance, approvals, changes, jobs, places, receive, recheck, refresh, restore
 from ciranda.pipeline import interpreters
 from ciranda.release import releases
-from ciranda.service import supervisor
+from ciranda.service import counters, supervisor
 from ciranda.versions import repositories, trees
 
 LOOK = 2.0  # seconds between looks for environments that came to be, in case a wake-up was lost
@@ -52,6 +52,7 @@ class Control:
         self._instances = supervisor.Supervisor(home.root, self._wake, self._configuring.unseal)
         self._loop = advance.Loop(self._workshop())
         self._stopping = threading.Event()
+        self.rollouts = rollouts.Rollouts(self.database)
         self._waiter = self.database.waiter()
         self._watch = threading.Thread(target=self._find_environments, name="environments")
         self._reactor = reactor.Reactor(self._workshop())
@@ -250,9 +251,7 @@ class Control:
 
     def _review(self, name: str, *, note: str, actor: str) -> dict[str, Any]:
         project, place, number = emergencies.parse(name)
-        done = self.database.write(
-            lambda tx: emergencies.review(tx, project, place, number, note=note, actor=actor)
-        )
+        done = self.database.write(lambda tx: emergencies.review(tx, project, place, number, note=note, actor=actor))
         return {"emergency": emergencies.document(done), "project": project, "environment": place}
 
     def _refuse_worse(self, project: str, release: str, environment: str) -> None:
@@ -275,9 +274,9 @@ class Control:
     def _looks(self) -> list[watching.Watch]:
         """What control does by the clock; a line for each."""
         kept = logkeeping.Logkeeping(self.home)
-            watching.Watch("feedback", 1.0, self.feedback.look),
         return [
             watching.Watch("metrics", sampling.EVERY, self.sampling.look),
+            watching.Watch("feedback", 1.0, self.feedback.look),
             watching.Watch("reactions", 2.0, self._reactor.look),
             watching.Watch("predictions", predictions.EVERY, self.predictions.look),
             watching.Watch("logs", logkeeping.EVERY, kept.look),
@@ -309,6 +308,7 @@ class Control:
             program=self._program,
             write_tree=partial(self._write_tree, project),
             memory_short=memory.short,
+            counters=partial(counters.read, self.home.state / "counters"),
             predictions=self.home.predictions,
         )
         place = observe.Place(project, environment, self.database, self.store, self._instances, machine)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from ciranda.environment import materialise, moves, observed, revisions
 from ciranda.environment.observe import Memory, Place, content
 from ciranda.environment.rollout import rows
-from ciranda.environment.rollout.progress import Progress
+from ciranda.environment.rollout.progress import BeginRollout, KeepRollout, Progress
 from ciranda.kernel import clock, errors, events, files, lease, statements, tasks
 from ciranda.kernel.database import Transaction
 from ciranda.kernel.failpoints import failpoint
@@ -46,10 +46,10 @@ def act(action: observed.Action, place: Place, memory: Memory, held: lease.Lease
         case observed.MarkRouted(revision):
             _write(place, held, lambda tx: moves.mark_routed(tx, revision, clock.now_us()))
             failpoint("reconcile.marked")
-        case observed.BeginRollout(revision, first):
+        case BeginRollout(revision, first):
             _write(place, held, lambda tx: _begin_rollout(tx, place, revision, first))
             failpoint("rollout.kept")
-        case observed.KeepRollout():
+        case KeepRollout():
             _write(place, held, lambda tx: rows.keep(tx, action, actor=ACTOR))
             if action.fact:
                 failpoint("rollout.kept")
@@ -84,9 +84,9 @@ def describe(action: observed.Action) -> str | None:
                 for target in route.targets
             )
             return f"route {why}: {to or 'nothing'}"
-        case observed.BeginRollout(_, first):
+        case BeginRollout(_, first):
             return f"a rollout of {len(first.services)} services begins"
-        case observed.KeepRollout(_, _, after, weight, fact) if fact:
+        case KeepRollout(_, _, after, weight, fact) if fact:
             return f"rollout {fact}, {weight} %{f': {after.reason}' if after.reason else ''}"
         case observed.PutVerify(_):
             return "verify"

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from ciranda.access import tokens
+from ciranda.app.feedback import Feedback
 from ciranda.app.metrics import Family
 from ciranda.app.people import People
+from ciranda.app.rollouts import Rollouts
 from ciranda.kernel import store
 
 P = ParamSpec("P")
@@ -21,6 +23,8 @@ class Control(Protocol):
     """The acts and views that a face may ask for. Each may block; each raises `errors.CirandaError` for what it refuses."""
 
     people: People
+    rollouts: Rollouts
+    feedback: Feedback
 
     def user(self, token: str) -> tokens.User | None:
         """Whose token this is; None: nobody's."""
@@ -86,11 +90,13 @@ class Control(Protocol):
     def apply(self, plan: str, *, actor: str) -> Mapping[str, Any]:
         """Do what a plan says, known by its digest or the beginning of it. Raises errors.Stale when it is another one now."""
 
-    def approve(self, plan: str, *, actor: str) -> Mapping[str, Any]:
-        """Approve a plan."""
+    def approve(self, plan: str, *, actor: str, note: str = "") -> Mapping[str, Any]:
+        """Approve a plan, a change that asks a person, or (reviewed) an emergency."""
 
-    def promote(self, project: str, environment: str, *, release: str, actor: str) -> Mapping[str, Any]:
-        """Make the plan of a release and apply it."""
+    def promote(
+        self, project: str, environment: str, *, release: str, actor: str, emergency: str = "", plan: str = ""
+    ) -> Mapping[str, Any]:
+        """Make the plan of a release and apply it; `plan` is the digest that was shown, if one was."""
 
     def destroy(self, project: str, environment: str, *, plan: str, actor: str) -> Mapping[str, Any]:
         """Take everything out of an environment, as the plan with this digest says."""

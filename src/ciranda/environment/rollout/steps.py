@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ciranda.environment.rollout import judging
-from ciranda.environment.rollout.progress import ENDED, Counts, Entering, KeepRollout, Progress
+from ciranda.environment.rollout.progress import ENDED, Counts, Entering, KeepRollout, Progress, State
 from ciranda.environment.times import SECOND
 from ciranda.project.rollout import Rollout
 
@@ -22,7 +22,7 @@ def begin(
     rules: Rollout, routes: Mapping[str, str], counts: Counts, now_us: int, *, canary: str, control: str
 ) -> Progress:
     """A rollout at its first step; one whose only step is the last has passed before it began."""
-    state = "passed" if rules.steps[0] == 100 else "running"
+    state: State = "passed" if rules.steps[0] == 100 else "running"
     services = judging.begin(rules, routes, counts, canary=canary, control=control)
     return Progress(state, 0, now_us, now_us, now_us, services)
 

@@ -32,15 +32,31 @@ def apply(database: Database, store: Store, name: str, *, actor: str) -> tuple[p
 
 
 def promote(
-    database: Database, store: Store, project: str, environment: str, release: str, *, actor: str
+    database: Database,
+    store: Store,
+    project: str,
+    environment: str,
+    release: str,
+    *,
+    actor: str,
+    emergency: str = "",
+    plan: str = "",
 ) -> tuple[plans.Plan, revisions.Revision]:
-    """Make the plan of a release and apply it. Raises errors.NotFound, errors.Refused where it may not enter."""
+    """Make the plan of a release and apply it. Raises errors.NotFound, errors.Refused where it may not enter.
+
+    `emergency`: why it enters past what keeps it out. `plan`: the digest that somebody was shown; another one is errors.Stale.
+    """
 
     def work(tx: Transaction, read: plans.Read) -> tuple[plans.Plan, revisions.Revision]:
         wanted = releases.get(tx, project, release)
         views.refuse_unknown(tx, read(wanted), project, environment)
         made = plans.make(tx, read, project, environment, wanted)
-        return made, plans.apply(tx, made, read, actor=actor)
+        if plan and made.digest != plan:
+            raise errors.Stale(
+                f"{environment} or what {wanted.name} would be there has changed since the plan {saved_plans.short(plan)}",
+                hint=f"look again: ciranda plan {wanted.name} -e {environment}",
+            )
+        return made, plans.apply(tx, made, read, actor=actor, emergency=emergency)
 
     return _do(database, store, work)
 

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -86,10 +87,14 @@ class Client:
 
 
 def of_home(home: homes.Home, *, timeout: float = TIMEOUT) -> Client:
-    """The API of the server of this home, as whoever owns the home. Raises errors.Unreachable when nothing was ever up here."""
+    """The API of the server of this home, as whoever has the token in `CIRANDA_TOKEN`, else owns the home.
+
+    Raises errors.Unreachable when nothing was ever up here.
+    """
     try:
         known = json.loads((home.state / "server.json").read_text())
-        return Client(str(known["url"]), home.token.read_text().strip(), timeout)
+        token = os.environ.get("CIRANDA_TOKEN") or home.token.read_text().strip()
+        return Client(str(known["url"]), token, timeout)
     except FileNotFoundError:
         raise errors.Unreachable(
             "no server has run here yet", where=str(home.root), hint="start one: ciranda up"

@@ -6,7 +6,7 @@ from typing import Any
 from ciranda.access import tokens, users
 from ciranda.access.roles import ALL, Grant, Role, User
 from ciranda.app.views import audit
-from ciranda.environment import jobs, saved_plans
+from ciranda.environment import emergencies, jobs, saved_plans
 from ciranda.kernel import errors
 from ciranda.kernel.database import Database
 from ciranda.loop import approvals, changes
@@ -97,9 +97,12 @@ class People:
         return None if run is None else run.project
 
     def planned(self, name: str) -> tuple[str, str]:
-        """Project and environment of a plan, or of a change that asks a person. Raises errors.NotFound, errors.Usage."""
+        """Project and environment of a plan, an emergency, or a change that asks a person. Raises errors.NotFound, errors.Usage."""
         if name.startswith(approvals.CHANGE):
             return approvals.parse(name)[0], ""
+        if name.startswith(emergencies.PREFIX):
+            project, environment, _ = emergencies.parse(name)
+            return project, environment
         saved = saved_plans.find(self.database, name)
         return saved.project, saved.environment
 

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ciranda.app import client
+from ciranda.app import client, logins
 from ciranda.app import home as homes
 from ciranda.kernel import errors
 
@@ -41,6 +41,8 @@ def server(folder: Path, home: homes.Home, *, timeout: float = client.TIMEOUT) -
     named = address(folder)
     if named is None or is_home(folder, home):
         return client.of_home(home, timeout=timeout)
+    if (kept := logins.token(named)) is not None:
+        return client.Client(named, kept, timeout)
     url = _git(folder, "remote", "get-url", REMOTE) or named
     told = _git(folder, "credential", "fill", given=f"url={url}\n\n")
     token = next((line.partition("=")[2] for line in (told or "").splitlines() if line.startswith("password=")), "")
@@ -51,6 +53,13 @@ def server(folder: Path, home: homes.Home, *, timeout: float = client.TIMEOUT) -
             hint=f"push once, or: git config credential.{url}.helper …",
         )
     return client.Client(named, token, timeout)
+
+
+def asked(folder: Path, home: homes.Home) -> client.Client:
+    """The server that a folder's project is pushed to, where somebody has signed in to it from here; else that of the home."""
+    named = address(folder)
+    token = None if named is None or is_home(folder, home) else logins.token(named)
+    return client.of_home(home) if named is None or token is None else client.Client(named, token)
 
 
 def _git(folder: Path, *arguments: str, given: str = "") -> str | None:

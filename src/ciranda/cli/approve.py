@@ -10,20 +10,24 @@ from ciranda.app import home as homes
 from ciranda.app.views import plan as views
 from ciranda.app.views import project as projects
 from ciranda.app.views import saved
-from ciranda.environment import plans, saved_plans
+from ciranda.environment import emergencies, plans, saved_plans
 from ciranda.kernel import errors
 from ciranda.loop import approvals
 
-EXAMPLE = "  ciranda approve b3:9ad1c0\n  ciranda approve r42 -e prod\n  ciranda approve change/7"
+EXAMPLE = (
+    "  ciranda approve b3:9ad1c0\n  ciranda approve r42 -e prod\n  ciranda approve change/7\n"
+    '  ciranda approve emergency/prod#17 --note "it was right: see incident 3"'
+)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the verb."""
     parser.add_argument(
         "plan",
-        metavar="DIGEST|FILE|RELEASE|change/N",
-        help="a plan, with -e a release whose plan is made now, or a change that asks a person",
+        metavar="DIGEST|FILE|RELEASE|change/N|emergency/ENV#N",
+        help="a plan, with -e a release whose plan is made now, a change that asks a person, or an emergency that was reviewed",
     )
+    parser.add_argument("--note", default="", metavar="TEXT", help="what the review of an emergency came to")
     parser.add_argument("-e", "--environment", metavar="NAME", help="the environment that the release would enter")
     parser.add_argument("--project", metavar="NAME", help="the project, where the home has several")
 
@@ -38,9 +42,11 @@ def main(given: argparse.Namespace) -> int:
             name = database.write(lambda tx: plans.save(tx, found.plan, actor=nearest.actor()))
         elif given.plan.startswith(approvals.CHANGE):
             name = approvals.named(projects.choose(database, given.project, Path.cwd()), given.plan)
+        elif given.plan.startswith(emergencies.PREFIX):
+            name = emergencies.named(projects.choose(database, given.project, Path.cwd()), given.plan)
         else:
             name = _named(given.plan)
-        answer = client.of_home(home).post("approve", plan=name)
+        answer = client.of_home(home).post("approve", plan=name, note=given.note)
     if given.json:
         sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
     else:
@@ -52,6 +58,8 @@ def lines(answer: dict[str, object]) -> list[str]:
     """What came of it, as people read it."""
     if "change" in answer:
         return [f"change {answer['change']} of {answer['project']} goes on without a verdict: {answer['reason']}"]
+    if "emergency" in answer:
+        return [f"the emergency of {answer['environment']} is reviewed"]
     by, needed = list(answer["by"]), int(str(answer["needed"]))  # type: ignore[call-overload]
     name, place = saved_plans.short(str(answer["plan"])), answer["environment"]
     told = f"the plan {name} for {place} is approved by {', '.join(by)}"

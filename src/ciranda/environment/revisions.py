@@ -53,7 +53,7 @@ class Environment:
     held_by: str
     held_us: int | None
     created_us: int
-    freeze: tuple[str, ...] = ()  # when no new release enters, as the last one that entered says
+    frozen: tuple[str, ...] = ()  # windows in which no new release enters, as the last one that entered says
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def environments(database: Database | Transaction, project: str = "") -> list[En
 
 
 def _environment(row: Mapping[str, Any]) -> Environment:
-    return Environment(**{**row, "held": bool(row["held"]), "freeze": tuple(json.loads(row["freeze"]))})
+    return Environment(**{**row, "held": bool(row["held"]), "frozen": tuple(json.loads(row["frozen"]))})
 
 
 def live(database: Database | Transaction, project: str, environment: str) -> Revision | None:

@@ -1,10 +1,11 @@
 """Plans as the ledger keeps them: found by their digests, asked for by releases, approved by users."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ciranda.access import users
 from ciranda.environment import revisions
 from ciranda.kernel import errors, statements
 from ciranda.kernel.database import Database, Transaction
@@ -65,6 +66,21 @@ def waiting(database: Database | Transaction, project: str, environment: str) ->
 def approvals(database: Database | Transaction, name: str) -> list[Approval]:
     """Who approved a plan, the first one first."""
     return [Approval(**row) for row in database.query(sql.approvals_of, plan=name)]
+
+
+def counted(
+    database: Database | Transaction, name: str, project: str, environment: str, *, without: Collection[str] = ()
+) -> list[Approval]:
+    """The approvals of a plan that count: of users who may approve it still, and of none of these."""
+    return [
+        one for one in approvals(database, name)
+        if one.actor not in without and _may(database, one.actor, project, environment)
+    ]  # fmt: skip
+
+
+def _may(database: Database | Transaction, name: str, project: str, environment: str) -> bool:
+    user = users.find(database, name)
+    return user is not None and user.may("operator", project, environment)
 
 
 def asked(database: Database | Transaction, release: releases.Release) -> bool:

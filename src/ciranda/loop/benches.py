@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ciranda.access import reaching
+from ciranda.access import reaching, users
 from ciranda.checks import policy
 from ciranda.kernel import confine, outbound
 from ciranda.loop import changes, live, pins, receive, rules, tell
@@ -61,7 +61,7 @@ def prepare(change: Change, workshop: Workshop, folder: Path, teller: tell.Telle
     return Bench(change, project, base, tree, base_tree, tree_digest, interpreter, now, pinned, reach)
 
 
-def request(bench: Bench, *, base: declaration.Project | None = None) -> engine.Request:
+def request(bench: Bench, workshop: Workshop, *, base: declaration.Project | None = None) -> engine.Request:
     """The run of the change, or of its base on which only checks are run."""
     commit, tree = (bench.change.head, bench.tree) if base is None else (bench.change.base, bench.base_tree)
     return engine.Request(
@@ -71,10 +71,19 @@ def request(bench: Bench, *, base: declaration.Project | None = None) -> engine.
         actor=bench.change.actor,
         live=bench.live,
         trust="protected",
+        accepts=accepted(workshop),
         confine=confine.available(),
         pins=pins.holding((base or bench.project).sources, bench.pins),
         reach=bench.reach,
     )
+
+
+def accepted(workshop: Workshop) -> frozenset[str] | None:
+    """The trust levels whose results a gate takes: where the home has one user, what they ran themselves too; else it is made again.
+
+    Whoever may write the home's files could make any result; with several users that is not whoever may let it in.
+    """
+    return None if users.alone(workshop.database) else frozenset({"protected"})
 
 
 def parts(workshop: Workshop) -> engine.Parts:
@@ -84,11 +93,11 @@ def parts(workshop: Workshop) -> engine.Parts:
 
 def ruled(bench: Bench, workshop: Workshop) -> Ruled:
     """The rules that judge the change, function checks included. Raises errors.Refused when its base's cannot be read."""
-    described = engine.describe(request(bench), parts(workshop), lambda _: None)
+    described = engine.describe(request(bench, workshop), parts(workshop), lambda _: None)
     own = rules.of(bench.project, described)
     if bench.base is None:
         return Ruled(policy.effective_policy(None, own), (described,))
-    base = engine.describe(request(bench, base=bench.base), parts(workshop), lambda _: None)
+    base = engine.describe(request(bench, workshop, base=bench.base), parts(workshop), lambda _: None)
     merged = changes.last_merged(workshop.database, bench.project.name, bench.change.base)
     promised = () if merged is None else merged.outcome.get("checks", ())
     effective = policy.effective_policy(rules.whole(rules.of(bench.base, base), promised, bench.change.base), own)
@@ -107,7 +116,7 @@ def rerun(
     names = sorted({*effective.rerun, *missing})
     if not names or bench.base is None:
         return ()
-    wanted = request(bench, base=bench.base)
+    wanted = request(bench, workshop, base=bench.base)
     return engine.check(wanted, parts(workshop), names=names, assets=assets, interpreter=bench.interpreter)
 
 

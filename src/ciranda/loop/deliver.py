@@ -10,8 +10,8 @@ class Place:
     """What one environment of the chain says of a release.
 
     `state` is that of its newest revision with this release, None when it never had one; `newer` that it runs, or is moving to, a newer
-    release; `held` that no new release may enter; `gone` that it was destroyed, so that none enters by itself; `lacks` that the
-    plan of the entry waits for approvals.
+    release; `held` that no new release may enter (it is held, or frozen); `gone` that it was destroyed, so that none enters by
+    itself; `lacks` that the plan of the entry waits for approvals.
     """
 
     name: str

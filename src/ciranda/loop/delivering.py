@@ -77,7 +77,9 @@ def _place(one: Delivery, name: str) -> deliver.Place:
     newer = running is not None and running.number > release.number and running.created_us > one.change.recorded_us
     held = revisions.environment(database, release.project, name).held
     gone = now is not None and now.gone
-    next_one = own is None and not held and not gone and _is_next(one, name)
+    waits = own is None and not held and not gone and _is_next(one, name)
+    held = held or (waits and entering.frozen(release, one.content, name, one.places) is not None)
+    next_one = waits and not held
     return deliver.Place(
         name,
         one.content.environments[name].after,
@@ -85,7 +87,7 @@ def _place(one: Delivery, name: str) -> deliver.Place:
         newer and not gone,
         held,
         gone,
-        lacks=next_one and entering.lacks(release, one.content, name, one.places),
+        lacks=next_one and entering.lacks(release, one.content, name, one.places, actor=one.change.actor),
     )
 
 
@@ -120,6 +122,8 @@ def _report_outside(one: Delivery, name: str) -> None:
     if held.held and _is_next(one, name):
         text = f"held by {held.held_by}: {release} waits for  ciranda hold {name} --release"
         entering.say(one.change, name, f"{name}:held", text, one.places)
+    elif _is_next(one, name) and (found := entering.frozen(one.release, one.content, name, one.places)) is not None:
+        entering.say_frozen(one.change, one.release, name, found, one.places)
 
 
 def _end(one: Delivery, state: str, environment: str, *, why: str = "") -> bool:

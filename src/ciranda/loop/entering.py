@@ -1,11 +1,12 @@
 """A release enters an environment: by the plan of that entry, when as many users have approved it as the environment asks for."""
 
-from ciranda.environment import plans, revisions, saved_plans
+from ciranda.environment import freezes, plans, revisions, saved_plans
 from ciranda.kernel import errors
 from ciranda.kernel.database import Transaction
 from ciranda.loop import restore, tell, wording
 from ciranda.loop.changes import Change
 from ciranda.loop.places import Workshop
+from ciranda.project import freeze
 from ciranda.release import releases
 from ciranda.release.manifest import Manifest
 
@@ -34,8 +35,8 @@ def enter(
     return True
 
 
-def lacks(release: releases.Release, content: Manifest, environment: str, places: Workshop) -> bool:
-    """Whether the plan of the entry waits for approvals; one that cannot be made yet does not."""
+def lacks(release: releases.Release, content: Manifest, environment: str, places: Workshop, *, actor: str) -> bool:
+    """Whether the plan of the entry waits for approvals; one that cannot be made yet does not. `actor`: whose change it is."""
     read = plans.reader(places.store)
     if not plans.asks(places.database, read, content, environment):
         return False
@@ -43,18 +44,34 @@ def lacks(release: releases.Release, content: Manifest, environment: str, places
         made = plans.make(places.database, read, release.project, environment, release)
     except errors.Refused:
         return False
-    return not made.empty and len(saved_plans.approvals(places.database, made.digest)) < made.needed
+    return not made.empty and len(plans.counted(places.database, made, actor=actor)) < made.needed
 
 
 def ask(change: Change, release: releases.Release, environment: str, places: Workshop) -> None:
     """Record that the release waits for approvals, and say so once for each plan."""
     made = plans.make(places.database, plans.reader(places.store), release.project, environment, release)
-    name, missing = made.digest, made.needed - len(saved_plans.approvals(places.database, made.digest))
+    name, missing = made.digest, made.needed - len(plans.counted(places.database, made, actor=change.actor))
     key = f"{environment}:approvals:{name}"
     if missing > 0 and not tell.Teller(places.lines, change.id).said(key):
         places.database.write(lambda tx: plans.ask(tx, made, actor=change.actor))
         needs = wording.plural(missing, "approval")
-        say(change, environment, key, f"waits for {needs}: ciranda approve {saved_plans.short(name)}", places)
+        others = " of somebody else" if made.four_eyes else ""
+        say(change, environment, key, f"waits for {needs}{others}: ciranda approve {saved_plans.short(name)}", places)
+
+
+def frozen(release: releases.Release, content: Manifest, environment: str, places: Workshop) -> freeze.Frozen | None:
+    """Whether a window keeps new releases out of the environment now."""
+    declared = content.environments.get(environment)
+    brings = () if declared is None else declared.freeze
+    return freezes.now(places.database, release.project, environment, brings)
+
+
+def say_frozen(
+    change: Change, release: releases.Release, environment: str, found: freeze.Frozen, places: Workshop
+) -> None:
+    """Say until when the release waits, once for each window."""
+    key = f"{environment}:frozen:{found.until_us}"
+    say(change, environment, key, f"frozen {found.said}: {release.name} waits, and enters then", places)
 
 
 def say(change: Change, environment: str, key: str, text: str, places: Workshop, *more: str) -> None:

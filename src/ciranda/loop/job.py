@@ -12,7 +12,7 @@ from ciranda.environment import jobs, outputs, revisions
 from ciranda.environment.jobs import Run
 from ciranda.kernel import confine, digest, tasks
 from ciranda.kernel.database import Transaction
-from ciranda.loop import changes, job_lines, live, receive, restore, rules, tell, wording
+from ciranda.loop import benches, changes, job_lines, live, receive, restore, rules, tell, wording
 from ciranda.loop import jobs as queue
 from ciranda.loop.places import Workshop
 from ciranda.pipeline import engine, records
@@ -94,6 +94,7 @@ def _prepare(run: Run, task: tasks.Task, workshop: Workshop, folder: Path) -> Be
         actor=run.actor,
         live=live.assets(workshop, declared, forgiving=True),
         trust="protected",
+        accepts=benches.accepted(workshop),
         confine=confine.available(),
         reach=reaching.of_home(workshop.home),
         only=job.run,

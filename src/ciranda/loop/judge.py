@@ -55,7 +55,7 @@ def _judge(change: Change, task: tasks.Task, workshop: Workshop, folder: Path) -
     if any(verdict.blocks for verdict in found):
         _conclude(change, task, workshop, gate.decide(found), {"width": width})
         return
-    run = engine.run(benches.request(bench), benches.parts(workshop), lambda _: None)
+    run = engine.run(benches.request(bench, workshop), benches.parts(workshop), lambda _: None)
     if run.description is None:
         teller.say(*wording.problem(run.problem, width=width))
         _conclude(

@@ -163,7 +163,11 @@ def _judged(change: Change, workshop: Workshop, folder: Path) -> dict[str, Any]:
     effective = _only(ruled.policy, names)
     assets = {name: records.Version(**version) for name, version in change.outcome["assets"].items()}
     outcomes = engine.check(
-        benches.request(bench), benches.parts(workshop), names=names, assets=assets, interpreter=bench.interpreter
+        benches.request(bench, workshop),
+        benches.parts(workshop),
+        names=names,
+        assets=assets,
+        interpreter=bench.interpreter,
     )
     rerun = benches.rerun(bench, effective, outcomes, assets, workshop)
     decision = gate.decide(gate.of_checks(effective, outcomes, rerun))

@@ -16,7 +16,6 @@ from functools import lru_cache
 
 from ciranda.kernel import errors
 from ciranda.project import cron
-from ciranda.project.reading import Table
 
 EXAMPLE = '"Fri 18:00 - Mon 08:00 America/Sao_Paulo", or "2026-12-20 - 2027-01-03"'
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -208,16 +207,14 @@ def over(text: str, us: int) -> bool:
     return window.last.date is not None and window.until(us) is None and window.comes(us) is None
 
 
-def read(table: Table) -> tuple[str, ...]:
-    """The windows of one environment, each understood."""
-    texts = table.texts("freeze")
+def wrong(texts: Collection[str]) -> tuple[str, errors.Invalid] | None:
+    """The first text that is no window, and why; of windows that leave no moment open, the last. None: nothing is wrong."""
+    last = ""
     for text in texts:
+        last = text
         try:
             parse(text)
         except errors.Invalid as error:
-            table.wrong("freeze", f'has "{text}": {error}', error.hint, value=text)
-            return ()
-    if said := problem(texts):
-        table.wrong("freeze", f"is for ever: {said}")
-        return ()
-    return texts
+            return text, error
+    said = problem(texts)
+    return (last, errors.Invalid(said, hint="leave a time in which releases may enter")) if said else None

@@ -251,8 +251,17 @@ def _environment(name: str, table: Table, settings: Sequence[Setting]) -> Enviro
         infra.check(table),
         rollout.read(table),
         table.flag("four_eyes"),
-        freeze.read(table),
+        _freeze(table),
     )
+
+
+def _freeze(table: Table) -> tuple[str, ...]:
+    texts = table.texts("freeze")
+    if (wrong := freeze.wrong(texts)) is None:
+        return texts
+    text, error = wrong
+    table.wrong("freeze", f'has "{text}": {error}', error.hint, value=text)
+    return ()
 
 
 def _chain(reading: Reading, environments: Sequence[Environment]) -> tuple[Environment, ...]:

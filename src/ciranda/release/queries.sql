@@ -20,8 +20,8 @@ SELECT * FROM release WHERE project = :project ORDER BY number DESC LIMIT :most;
 SELECT COALESCE(MAX(number), 0) AS number FROM release WHERE project = :project;
 
 -- name: insert_release
-INSERT INTO release (id, project, number, digest, manifest, commit_sha, change, created_us)
-VALUES (:id, :project, :number, :digest, :manifest, :commit_sha, :change, :created_us);
+INSERT INTO release (id, project, number, digest, manifest, commit_sha, change, created_us, author)
+VALUES (:id, :project, :number, :digest, :manifest, :commit_sha, :change, :created_us, :author);
 
 -- name: insert_statement
 INSERT INTO statement (id, release, kind, body, actor, at_us) VALUES (:id, :release, :kind, :body, :actor, :at_us);

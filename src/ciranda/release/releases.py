@@ -26,6 +26,7 @@ class Release:
     commit_sha: str
     change: str | None
     created_us: int
+    author: str = ""  # who pushed the change; of releases made before that was kept, nobody
 
     @property
     def name(self) -> str:
@@ -68,10 +69,12 @@ def make(tx: Transaction, *, manifest: Manifest, kept: str, change: str | None, 
         commit_sha=manifest.commit,
         change=change,
         created_us=clock.now_us(),
+        author=actor,
     )
     tx.execute(
         sql.insert_release, id=made.id, project=made.project, number=made.number, digest=made.digest,
         manifest=made.manifest, commit_sha=made.commit_sha, change=made.change, created_us=made.created_us,
+        author=made.author,
     )  # fmt: skip
     body = {"number": made.number, "digest": made.digest, "commit": made.commit_sha, "change": change}
     events.append(tx, chain=made.project, kind="release.made", subject=made.id, actor=actor, body=body)

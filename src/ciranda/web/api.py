@@ -76,15 +76,17 @@ class Scale(Body, frozen=True):
 
 
 class Planned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A plan by its digest, or the beginning of it."""
+    """A plan by its digest, or the beginning of it; `note`: what is said of an emergency that was reviewed."""
 
     plan: str
+    note: str = ""
 
 
 class Promote(Body, frozen=True):
-    """Which release enters."""
+    """Which release enters; `emergency`: why it enters past what keeps it out."""
 
     release: str
+    emergency: str = ""
 
 
 class Destroy(Body, frozen=True):
@@ -181,12 +183,15 @@ class Api:
         async def approve(request: AnyRequest) -> Response[bytes]:
             user, body = await self.read(request, Planned)
             reaching(user, "operator", *await self.rooms.call(self.control.people.planned, body.plan))
-            return answered(await self.rooms.call(partial(self.control.approve, body.plan, actor=user.name)))
+            return answered(
+                await self.rooms.call(partial(self.control.approve, body.plan, actor=user.name, note=body.note))
+            )
 
         @post("/api/v1/promote", status_code=200)
         async def promote(request: AnyRequest) -> Response[bytes]:
             user, body = await self.act(request, Promote)
-            act = partial(self.control.promote, body.project, body.environment, release=body.release, actor=user.name)
+            named = {"release": body.release, "emergency": body.emergency, "actor": user.name}
+            act = partial(self.control.promote, body.project, body.environment, **named)
             return answered(await self.rooms.call(act))
 
         @post("/api/v1/destroy", status_code=200)

@@ -83,7 +83,9 @@ def steps(draw: st.DrawFn) -> tuple[declaration.Project, dict[str, int], dict[st
 @pytest.fixture
 def site(ledger: Ledger, tmp_path: Path) -> Site:
     made = environment.site(ledger, tmp_path)
-    migrations.migrate(made.database, ["ciranda.versions", "ciranda.pipeline", "ciranda.checks", "ciranda.loop"])
+    migrations.migrate(
+        made.database, ["ciranda.access", "ciranda.versions", "ciranda.pipeline", "ciranda.checks", "ciranda.loop"]
+    )
     return made
 
 

@@ -4,12 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from ciranda.access import roles, tokens, users
 from ciranda.app import applying
 from ciranda.app.views import diff
 from ciranda.app.views import plan as views
-from ciranda.environment import holds, moves, plans, revisions, saved_plans, settings
+from ciranda.environment import emergencies, holds, moves, plans, revisions, saved_plans, settings
 from ciranda.kernel import errors, events, migrations
+from ciranda.kernel.database import Transaction
 from ciranda.project import declaration
+from ciranda.release import releases
 from support import environment
 from support.environment import Site
 from support.kernel import Ledger
@@ -21,7 +24,10 @@ GUARDED = (declaration.Environment("test"), declaration.Environment("prod", afte
 @pytest.fixture
 def site(ledger: Ledger, tmp_path: Path) -> Site:
     made = environment.site(ledger, tmp_path)
-    migrations.migrate(made.database, ["ciranda.versions", "ciranda.pipeline", "ciranda.checks", "ciranda.loop"])
+    rooms = ["ciranda.access", "ciranda.versions", "ciranda.pipeline", "ciranda.checks", "ciranda.loop"]
+    migrations.migrate(made.database, rooms)
+    for name in ("ana", "bob", "cid"):
+        made.database.write(lambda tx, name=name: tokens.create(tx, user=name, role="operator"))
     return made
 
 
@@ -157,6 +163,122 @@ def test_approvals_are_of_users_and_of_the_plan_as_it_is(site: Site) -> None:
         approve(site, anew, "cid")
     kinds = [one.kind for one in events.after(site.database, 0)]
     assert kinds.count("plan.approved") == 3
+
+
+def test_approvals_of_who_may_approve_no_more_do_not_count(site: Site) -> None:
+    deploy(site, "c1", environments=GUARDED)
+    deploy(site, "c2", "test", environments=GUARDED)
+    name = saved(site, planned(site))
+    approve(site, name, "ana")
+    approve(site, name, "bob")
+    site.database.write(lambda tx: tokens.create(tx, user="eve", role="admin"))
+    site.database.write(lambda tx: users.remove(tx, "bob", actor="eve"))
+    with pytest.raises(errors.Refused, match=r"has 1 \(by ana\)"):
+        apply(site, name)
+    site.database.write(lambda tx: users.add(tx, "bob", actor="eve"))
+    elsewhere, there = (roles.Grant("flights", place, "operator") for place in ("test", "prod"))
+    site.database.write(lambda tx: users.grant(tx, "bob", elsewhere, actor="eve"))
+    with pytest.raises(errors.Refused, match="has 1"):
+        apply(site, name)
+    site.database.write(lambda tx: users.grant(tx, "bob", there, actor="eve"))
+    assert apply(site, name).state == "target"
+
+
+FOUR = (declaration.Environment("test"), declaration.Environment("prod", after="test", approvals=1, four_eyes=True))
+
+
+def test_with_four_eyes_neither_the_author_nor_who_applies_counts(site: Site) -> None:
+    deploy(site, "c1", environments=FOUR)  # "ciranda" pushes what the tests push
+    deploy(site, "c2", "test", environments=FOUR)
+    author = releases.get(site.database, "flights", "r2").author
+    assert author
+    if users.find(site.database, author) is None:
+        site.database.write(lambda tx: tokens.create(tx, user=author, role="operator"))
+    view = planned(site)
+    assert any(
+        "of others than who pushed it or applies it" in line.replace("\n", " ")
+        for line in [" ".join(views.lines(view))]
+    )
+    name = saved(site, view)
+    approve(site, name, author)
+    with pytest.raises(errors.Refused, match="who pushed the change or applies the plan does not count"):
+        applying.apply(site.database, site.store, name, actor="bob")
+    approve(site, name, "bob")
+    with pytest.raises(errors.Refused, match="and it has 0"):
+        applying.apply(site.database, site.store, name, actor="bob")
+    assert applying.apply(site.database, site.store, name, actor="cid")[1].state == "target"
+
+
+def test_the_rule_of_four_eyes_is_that_of_what_runs_too(site: Site) -> None:
+    deploy(site, "c1", environments=FOUR)
+    deploy(site, "c2", "test", environments=CHAIN)
+    made = planned(site).plan
+    assert made.four_eyes
+    assert made.needed == 1
+    assert "four_eyes" in made.body()
+
+
+ALWAYS = ("Mon 00:00 - Thu 12:00", "Thu 12:00 - Sun 23:59", "Sun 23:59 - Mon 00:00")  # at any moment one of them holds
+FROZEN = (declaration.Environment("test"), declaration.Environment("prod", after="test", freeze=ALWAYS))
+
+
+def test_nothing_enters_what_is_frozen_but_the_way_back_and_an_emergency(site: Site) -> None:
+    deploy(site, "c1")
+    deploy(site, "c2")
+    deploy(site, "c3", "test", environments=FROZEN)
+    view = planned(site)
+    assert any("prod is frozen until" in line for line in views.lines(view))
+    with pytest.raises(errors.Refused, match="prod is frozen until") as found:
+        promote(site, "r3")
+    assert "ciranda promote r3 -e prod --emergency REASON" in found.value.hint
+    holds_too = lambda tx: holds.hold(tx, "flights", "prod", reason="fair", actor="bob")  # noqa: E731
+    site.database.write(holds_too)
+    made = applying.promote(
+        site.database, site.store, "flights", "prod", "r3", actor="ana", emergency="late flights are missing"
+    )[1]
+    site.reach(made)
+    (waiting,) = emergencies.unreviewed(site.database, "flights")
+    assert (waiting.reason, waiting.actor, waiting.number) == ("late flights are missing", "ana", made.number)
+    assert [text.partition(":")[0].partition(" until")[0] for text in waiting.passed] == [
+        "prod is held by bob", "prod is frozen",
+    ]  # fmt: skip
+    told = [one for one in events.after(site.database, 0) if one.kind == "emergency.promoted"]
+    assert [(one.subject, one.body["environment"], one.body["number"]) for one in told] == [
+        ("flights/prod", "prod", made.number)
+    ]
+    # what entered brings its rule: it holds for what comes, but for no way back
+    site.database.write(lambda tx: holds.let_go(tx, "flights", "prod", actor="bob"))
+    site.release("c4")
+    deploy(site, "c4", "test")
+    with pytest.raises(errors.Refused, match="prod is frozen"):
+        promote(site, "r4")
+    left, back = site.database.write(lambda tx: moves.rollback(tx, "flights", "prod", actor="bob"))
+    assert left.number == made.number
+    site.reach(back)
+    site.database.write(lambda tx: holds.let_go(tx, "flights", "prod", actor="bob"))
+    with pytest.raises(errors.Refused, match="prod is frozen"):
+        promote(site, "r4")  # going back to what knew no freeze does not end it
+    with pytest.raises(errors.Refused, match="ana did it: somebody else reviews it"):
+        site.database.write(lambda tx: review(tx, waiting, "ana"))
+    done = site.database.write(lambda tx: review(tx, waiting, "bob"))
+    assert (done.reviewer, emergencies.unreviewed(site.database, "flights")) == ("bob", [])
+    with pytest.raises(errors.Refused, match="has reviewed"):
+        site.database.write(lambda tx: review(tx, waiting, "cid"))
+
+
+def review(tx: Transaction, one: emergencies.Emergency, actor: str) -> emergencies.Emergency:
+    return emergencies.review(tx, "flights", one.environment, one.number, note="it was right", actor=actor)
+
+
+def test_where_nothing_stands_in_the_way_there_is_no_emergency(site: Site) -> None:
+    deploy(site, "c1", environments=GUARDED)
+    deploy(site, "c2", "test", environments=GUARDED)
+    applying.promote(site.database, site.store, "flights", "prod", "r2", actor="ana", emergency="the fair is on")
+    assert len(emergencies.unreviewed(site.database, "flights")) == 1  # approvals stood in the way
+    applying.promote(site.database, site.store, "flights", "test", "r2", actor="ana", emergency="the fair is on")
+    assert len(emergencies.unreviewed(site.database, "flights")) == 1
+    with pytest.raises(errors.Invalid, match="says why"):
+        emergencies.checked("  ")
 
 
 def test_what_runs_says_how_many_approvals_its_successor_needs(site: Site) -> None:

@@ -24,7 +24,9 @@ from support.kernel import Ledger
 @pytest.fixture
 def site(ledger: Ledger, tmp_path: Path) -> Site:
     made = environment.site(ledger, tmp_path)
-    migrations.migrate(made.database, ["ciranda.versions", "ciranda.pipeline", "ciranda.checks", "ciranda.loop"])
+    migrations.migrate(
+        made.database, ["ciranda.access", "ciranda.versions", "ciranda.pipeline", "ciranda.checks", "ciranda.loop"]
+    )
     return made
 
 

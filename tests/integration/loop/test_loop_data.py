@@ -81,7 +81,7 @@ class Site:
         bench = benches.prepare(
             change, self.places, self.places.runs / clock.uuid7(), Teller(self.places.lines, change.id)
         )
-        made = engine.run(benches.request(bench), benches.parts(self.places), lambda _: None)
+        made = engine.run(benches.request(bench, self.places), benches.parts(self.places), lambda _: None)
         assert made.problem is None, made.problem
         outcome = {
             "width": 8, "interpreter": made.interpreter, "parameters": {}, "policy": "b3:p",

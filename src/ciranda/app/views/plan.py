@@ -305,7 +305,7 @@ def _blocked(database: Database, read: plans.Read, made: plans.Plan, before: rel
     if place is not None and place.held:
         reason = f": {place.held_reason}" if place.held_reason else ""
         return f"{place.name} is held by {place.held_by}{reason}: let it in with  ciranda hold {place.name} --release"
-    frozen = freezes.of(() if place is None else place.freeze, made.freeze)
+    frozen = freezes.of(() if place is None else place.frozen, made.freeze)
     if frozen is not None:
         return freezes.said(made.environment, frozen)
     content = read(made.release)

@@ -49,6 +49,8 @@ def _place(place: Environment, status: Status, pad: int) -> list[str]:
         found.append("   ".join([text, *parts]))
     if place.held:
         found.append(f"{blank}! {place.held}   (ciranda hold {place.name} --release)")
+    if place.frozen:
+        found.append(f"{blank}! frozen {place.frozen}")
     if place.target is not None:
         step = place.target
         found.append(f"{blank}● {step.release} #{step.revision} {step.text} for {lasted(at_us - step.since_us)}")

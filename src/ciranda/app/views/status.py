@@ -8,7 +8,7 @@ from typing import Any
 from ciranda.app import home as homes
 from ciranda.app.views import lacking
 from ciranda.app.views import project as projects
-from ciranda.environment import jobs, revisions, saved_plans
+from ciranda.environment import emergencies, freezes, jobs, revisions, saved_plans
 from ciranda.environment.jobs import Listed
 from ciranda.environment.times import MEMORY_US, SECOND, STANDBY_US
 from ciranda.kernel import clock, errors, sockets, statements
@@ -80,6 +80,7 @@ class Environment:
     crashes: int  # of the last ten minutes
     jobs: tuple[Listed, ...] = ()
     gone: bool = False  # it was destroyed
+    frozen: str = ""  # "until Mon 2026-11-23 08:00 -03 (…)"; empty: releases may enter
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +185,7 @@ def _project(
     waiting = (
         *(_waits(one) for one in latest if one.ended_us is None and one.state not in LANDED),
         *(text for place in places for text in _asked(database, name, place.name)),
+        *_unreviewed(database, name),
         *lacking.lacking(database, store, name, latest),
     )
     return Project(
@@ -200,9 +202,12 @@ def _asked(database: Database, project: str, environment: str) -> list[str]:
     found = saved_plans.waiting(database, project, environment)
     if found is None or found.release is None:
         return []
-    missing = int(found.body["approvals"]) - len(saved_plans.approvals(database, found.digest))
-    release, needs = releases.get(database, project, found.release).name, plural(missing, "approval")
-    text = f"{release} waits for {needs} in {environment}: ciranda approve {saved_plans.short(found.digest)}"
+    release = releases.get(database, project, found.release)
+    own = (release.author,) if found.body.get("four_eyes") else ()
+    there = saved_plans.counted(database, found.digest, project, environment, without=own)
+    missing = int(found.body["approvals"]) - len(there)
+    needs = plural(missing, "approval") + (" of somebody else" if own else "")
+    text = f"{release.name} waits for {needs} in {environment}: ciranda approve {saved_plans.short(found.digest)}"
     return [text] if missing > 0 else []
 
 
@@ -235,6 +240,7 @@ def _environment(database: Database, place: revisions.Environment, running: Runn
         services=() if serving is None else _services(database, serving, running, now_us),
         crashes=len(crashed),
         gone=gone,
+        frozen=_frozen(place),
         jobs=tuple(one for one in jobs.listing(database, project, name, now_us=now_us) if one.stirs),
     )
 
@@ -253,6 +259,19 @@ def _held(place: revisions.Environment) -> str:
     if not place.held:
         return ""
     return f"held by {place.held_by}{f': {place.held_reason}' if place.held_reason else ''}"
+
+
+def _frozen(place: revisions.Environment) -> str:
+    found = freezes.of(place.frozen)
+    return "" if found is None else found.said
+
+
+def _unreviewed(database: Database, project: str) -> list[str]:
+    """Releases that entered in an emergency and that nobody has reviewed: `prod#17 was promoted by ana in an emergency: …`."""
+    return [
+        f"{one.environment}#{one.number} was promoted by {one.actor} in an emergency ({one.reason}): ciranda approve {one.name}"
+        for one in emergencies.unreviewed(database, project)
+    ]
 
 
 def _verified(database: Database, live: revisions.Revision | None, release: releases.Release | None) -> str:

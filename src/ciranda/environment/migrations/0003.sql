@@ -106,7 +106,7 @@ CREATE TABLE infra_place (
 );
 
 -- When no new release enters, as the last one that entered by a promotion says: a list of windows.
-ALTER TABLE environment ADD COLUMN freeze TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE environment ADD COLUMN frozen TEXT NOT NULL DEFAULT '[]';
 
 -- Releases that entered past a freeze, a hold, approvals or the environment before: each stays until somebody has reviewed it.
 CREATE TABLE emergency (

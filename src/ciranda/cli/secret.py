@@ -6,7 +6,9 @@ import getpass
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from ciranda.app import client
 from ciranda.app import home as homes
@@ -15,8 +17,9 @@ from ciranda.app.views import project as projects
 from ciranda.cli import config
 from ciranda.environment import secrets
 from ciranda.kernel import errors
+from ciranda.kernel.database import Database
 
-EXAMPLE = "  ciranda secret set DB_URL -e prod\n  ciranda secret list -e prod"
+EXAMPLE = "  ciranda secret set DB_URL -e prod\n  ciranda secret set TEAM_URL --notify\n  ciranda secret list -e prod"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +28,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "act", choices=("set", "list"), help="set: asks for the value, or takes it from standard input: … < FILE"
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="set: which one")
-    parser.add_argument("-e", "--environment", metavar="NAME", required=True, help="the environment")
+    whose = parser.add_mutually_exclusive_group(required=True)
+    whose.add_argument("-e", "--environment", metavar="NAME", help="the environment whose services get it")
+    whose.add_argument("--notify", action="store_true", help="for the channels of [notify.NAME]: no service gets it")
     parser.add_argument("--project", metavar="NAME", help="the project, where the home has several")
     parser.add_argument("--detach", action="store_true", help="do not wait until services have it")
     parser.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="how long to wait (120)")
@@ -38,7 +43,8 @@ def main(given: argparse.Namespace) -> int:
         if given.names:
             raise errors.Usage("list takes no names", hint="ciranda secret --help")
         return _list(given, home)
-    hint = f"it is asked for:  ciranda secret set NAME -e {given.environment}   or piped:  … < FILE"
+    where = "--notify" if given.notify else f"-e {given.environment}"
+    hint = f"it is asked for:  ciranda secret set NAME {where}   or piped:  … < FILE"
     if not given.names:
         raise errors.Usage("set needs a name", hint=hint)
     if len(given.names) > 1 or "=" in given.names[0]:
@@ -46,22 +52,47 @@ def main(given: argparse.Namespace) -> int:
     (name,) = given.names
     secrets.check_name(name)
     with homes.opened(home) as (database, _):
-        project, declared = views.meant(database, given.project, given.environment, Path.cwd())
-        value = base64.b64encode(_value(name, given.environment)).decode()
+        if given.notify:
+            project, declared = _own(given, database), True
+        else:
+            project, declared = views.meant(database, given.project, given.environment, Path.cwd())
+        environment = secrets.PROJECT if given.notify else given.environment
+        value = base64.b64encode(_value(name, where)).decode()
         asked = {"name": name, "value": value, "declared": declared}
-        answer = client.of_home(home).post("secret", project=project, environment=given.environment, **asked)
+        answer = client.of_home(home).post("secret", project=project, environment=environment, **asked)
+        if given.notify:
+            return _kept(given, answer)
         what = f"{name} version {answer['version']}"
         same = "nothing that runs there names it" if answer["new"] else "this is its value already"
         return config.follow(given, database, answer, what, same)
 
 
-def _value(name: str, environment: str) -> bytes:
+def _own(given: argparse.Namespace, database: Database) -> str:
+    """The project whose channels are meant: it need not have been pushed yet."""
+    here = str(projects.declared(Path.cwd()).get("name", ""))
+    if here and here == (given.project or here):
+        return here
+    return projects.choose(database, given.project, Path.cwd())
+
+
+def _kept(given: argparse.Namespace, answer: dict[str, Any]) -> int:
+    if given.json:
+        sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+        return 0
+    new = "" if answer["new"] else ": this is its value already"
+    sys.stdout.write(f"{answer['name']} version {answer['version']}{new}; try it: ciranda notify test CHANNEL\n")
+    return 0
+
+
+def _value(name: str, where: str) -> bytes:
     """What is typed without echo, or all of standard input; one line loses the end of the line."""
     if sys.stdin.isatty():
         if os.environ.get("CI"):
-            raise errors.Usage("nobody is asked while CI is set", hint=f"pipe it: ciranda secret set {name} … < FILE")
+            raise errors.Usage(
+                "nobody is asked while CI is set", hint=f"pipe it: ciranda secret set {name} {where} < FILE"
+            )
         try:
-            return getpass.getpass(f"{name} for {environment} (not shown): ").encode()
+            return getpass.getpass(f"{name} for {where.removeprefix('-e ').removeprefix('--')} (not shown): ").encode()
         except EOFError:
             return b""
     data = sys.stdin.buffer.read(secrets.LONGEST + 2)
@@ -71,6 +102,8 @@ def _value(name: str, environment: str) -> bytes:
 
 def _list(given: argparse.Namespace, home: homes.Home) -> int:
     with homes.opened(home) as (database, store):
+        if given.notify:
+            return _list_own(given, database)
         project = projects.choose(database, given.project, Path.cwd())
         view = views.gather(database, store, project, given.environment)
     if given.json:
@@ -90,4 +123,20 @@ def _list(given: argparse.Namespace, home: homes.Home) -> int:
         sys.stdout.write(f"  {one.name:<{names}}  {said}{users}\n")
     if not view.secrets:
         sys.stdout.write(f"  none: ciranda secret set NAME -e {given.environment}\n")
+    return 0
+
+
+def _list_own(given: argparse.Namespace, database: Database) -> int:
+    """Those of the channels."""
+    project = _own(given, database)
+    found = secrets.listed(database, project, secrets.PROJECT)
+    if given.json:
+        told = [asdict(one) for one in found]
+        sys.stdout.write(json.dumps({"project": project, "secrets": told}, ensure_ascii=False) + "\n")
+        return 0
+    sys.stdout.write(f"{project} notify\n")
+    for one in found:
+        sys.stdout.write(f"  {one.name}  version {one.version}   {config.when(one.at_us)}   {one.actor}\n")
+    if not found:
+        sys.stdout.write("  none: ciranda secret set NAME --notify\n")
     return 0

@@ -8,8 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from ciranda.access import tokens
-from ciranda.app import applying, configuring, feedback, logkeeping, people, predictions, rollouts, sampling, watching
+from ciranda.app import (
+    alerts,
+    applying,
+    configuring,
+    feedback,
+    logkeeping,
+    people,
+    predictions,
+    rollouts,
+    sampling,
+    watching,
+)
 from ciranda.app import home as homes
+from ciranda.app.exports import pushing
 from ciranda.app.metrics import Family
 from ciranda.app.views import metrics, plan, status
 from ciranda.environment import (
@@ -57,6 +69,7 @@ class Control:
         self._watch = threading.Thread(target=self._find_environments, name="environments")
         self._reactor = reactor.Reactor(self._workshop())
         self.sampling = sampling.Sampling(home, self.database, self._instances.observe)
+        self.alerts = alerts.Alerts(self.database, self.store, lambda: sampling.of_home(home))
         self.feedback = feedback.Feedback(home, self.database, self.store, self._configuring.unseal)
         self._watches = watching.Watches(self._looks())
 
@@ -276,11 +289,14 @@ class Control:
         kept = logkeeping.Logkeeping(self.home)
         return [
             watching.Watch("metrics", sampling.EVERY, self.sampling.look),
+            watching.Watch("alerts", alerts.EVERY, self.alerts.look),
             watching.Watch("feedback", 1.0, self.feedback.look),
             watching.Watch("reactions", 2.0, self._reactor.look),
             watching.Watch("predictions", predictions.EVERY, self.predictions.look),
             watching.Watch("logs", logkeeping.EVERY, kept.look),
             watching.Watch("old logs", logkeeping.TIDY, kept.tidy),
+            watching.Watch("otlp", pushing.EVERY, pushing.OtlpPush(self.home, self.metrics).look),
+            watching.Watch("dogstatsd", pushing.EVERY, pushing.DogstatsdPush(self.home, self.metrics).look),
         ]
 
     def _workshop(self) -> places.Workshop:

@@ -166,9 +166,11 @@ class Sampling:
 
     def _facts(self, now: int) -> Iterator[Sample]:
         """What the ledger knows: crashes so far, jobs that ended since the last look, figures of models that were released since."""
+        exits = dict.fromkeys(self._wanted(), 0)  # none so far is what the first one is told by
         for row in self._database.query(sql.exits):
-            key = (row["project"], row["environment"], row["service"], row["release"])
-            yield Sample("restarts_total", labelled(key), now, row["exits"])
+            exits[row["project"], row["environment"], row["service"], row["release"]] = row["exits"]
+        for key, count in exits.items():
+            yield Sample("restarts_total", labelled(key), now, count)
         since = (self._looked_us or now) - LATE
         ended, made = (self._database.query(one, since_us=since) for one in (sql.ended_jobs, sql.made_releases))
         for row in ended:

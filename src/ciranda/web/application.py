@@ -6,7 +6,7 @@ from litestar import Litestar, asgi
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from ciranda.web import api, authority, configuration, data, exports, feedback, git, people, reacting, rollouts
+from ciranda.web import alerts, api, authority, configuration, data, exports, feedback, git, people, reacting, rollouts
 from ciranda.web.pages import handlers as page_handlers
 from ciranda.web.port import Control, Rooms
 
@@ -50,6 +50,7 @@ def build(
             *configuration.Configuration(acts).handlers(),
             *rollouts.Rollouts(acts).handlers(),
             *people.People(acts).handlers(),
+            *alerts.Alerting(acts).handlers(),
             *feedback.Feedback(acts).handlers(),
             *reacting.Reacting(acts).handlers(),
             *exports.Exports(acts).handlers(),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from ciranda.access import tokens
+from ciranda.app.alerts import Alerts
 from ciranda.app.feedback import Feedback
 from ciranda.app.metrics import Family
 from ciranda.app.people import People
@@ -23,6 +24,7 @@ class Control(Protocol):
     """The acts and views that a face may ask for. Each may block; each raises `errors.CirandaError` for what it refuses."""
 
     people: People
+    alerts: Alerts
     rollouts: Rollouts
     feedback: Feedback
 

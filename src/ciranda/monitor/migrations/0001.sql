@@ -30,3 +30,50 @@ CREATE TABLE prediction_segment (
     at_us BIGINT NOT NULL,
     PRIMARY KEY (project, environment, service, segment)
 );
+
+-- An alert: what a rule found of one thing, and what became of it. `part`: the job or the release that it is of by itself. `source`: "ciranda",
+-- or "alertmanager". `told_us`: when its event was recorded; NULL: it was silenced, or has not fired.
+CREATE TABLE alert (
+    id TEXT PRIMARY KEY,
+    project TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    service TEXT NOT NULL,
+    part TEXT NOT NULL,
+    release TEXT NOT NULL,
+    metric TEXT NOT NULL,
+    state TEXT NOT NULL,
+    severity TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    runbook TEXT NOT NULL,
+    value DOUBLE PRECISION,
+    text TEXT NOT NULL,
+    since_us BIGINT NOT NULL,
+    seen_us BIGINT NOT NULL,
+    fired_us BIGINT,
+    told_us BIGINT,
+    under_us BIGINT,
+    resolved_us BIGINT,
+    reason TEXT NOT NULL,
+    source TEXT NOT NULL,
+    acked_by TEXT NOT NULL,
+    acked_us BIGINT,
+    note TEXT NOT NULL
+);
+-- One open alert of one thing.
+CREATE UNIQUE INDEX alert_open ON alert (project, environment, rule, service, part, source) WHERE state <> 'resolved';
+CREATE INDEX alert_history ON alert (project, since_us);
+
+-- Nobody is told of what it fits until it ends. Empty: any.
+CREATE TABLE silence (
+    id TEXT PRIMARY KEY,
+    project TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    service TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    from_us BIGINT NOT NULL,
+    until_us BIGINT NOT NULL
+);
+CREATE INDEX silence_of_project ON silence (project, until_us);

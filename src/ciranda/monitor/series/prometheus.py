@@ -6,9 +6,9 @@ there; what it does not tell (processor, memory, jobs, models) is in our own sto
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from ciranda.kernel import errors, outbound
@@ -31,10 +31,7 @@ BUCKETS = "ciranda_request_duration_seconds_bucket"
 _OVER = {"mean": "avg", "sum": "sum", "min": "min", "max": "max", "last": "last"}
 
 
-class Ask(Protocol):
-    """Asks an address; returns its status and its answer."""
-
-    def __call__(self, url: str) -> tuple[int, bytes]: ...
+Ask = Callable[[str], tuple[int, bytes]]  # an address: its status and its answer
 
 
 @dataclass(frozen=True, slots=True)

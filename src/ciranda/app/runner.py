@@ -20,13 +20,16 @@ from typing import Protocol
 
 from ciranda.app import home as homes
 from ciranda.kernel import database, errors, log, process, store, tasks
-from ciranda.loop import job, judge, places, recheck, refresh, verify
+from ciranda.loop import infra, job, judge, places, recheck, refresh, verify
 
 LEAVE = 5.0  # seconds that the process of a task has to end when it took too long
 LEASE = 6.0  # seconds: how long a task waits after its runner was killed
 ATTEMPTS = 3  # a task whose process dies this often is given up
 SLOTS = 2  # tasks at once that somebody waits for
-JOBS = 2  # jobs at once: beside those tasks, never in their place
+ASIDE = {
+    "job": 2,
+    "infra": 2,
+}  # of these so many at once, beside those tasks and never in their place: they may take hours
 FULL = 1.0  # seconds between looks at a disk that is full
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -41,7 +44,14 @@ class Handler(Protocol):
         """Record that it cannot be done."""
 
 
-HANDLERS: Mapping[str, Handler] = {"judge": judge, "verify": verify, "recheck": recheck, "refresh": refresh, "job": job}
+HANDLERS: Mapping[str, Handler] = {
+    "judge": judge,
+    "verify": verify,
+    "recheck": recheck,
+    "refresh": refresh,
+    "job": job,
+    "infra": infra,
+}
 
 
 @dataclass(slots=True)
@@ -180,9 +190,9 @@ def _sweep(home: homes.Home, opened: database.Database) -> None:
 
 def _free(running: Sequence[Running]) -> list[str]:
     """The kinds of tasks for which there is room: a job that takes hours keeps no push waiting."""
-    jobs = sum(one.task.kind == "job" for one in running)
-    kinds = [kind for kind in HANDLERS if kind != "job"] if len(running) - jobs < SLOTS else []
-    return [*kinds, "job"] if jobs < JOBS else kinds
+    aside = {kind: sum(one.task.kind == kind for one in running) for kind in ASIDE}
+    kinds = [kind for kind in HANDLERS if kind not in ASIDE] if len(running) - sum(aside.values()) < SLOTS else []
+    return [*kinds, *(kind for kind, most in ASIDE.items() if aside[kind] < most)]
 
 
 def _start(home: homes.Home, task: tasks.Task) -> subprocess.Popen[bytes]:

@@ -17,6 +17,10 @@ from ciranda.release.manifest import Manifest
 sql = statements.load("ciranda.environment", "infra.sql")
 
 
+class Unplanned(errors.Refused):
+    """Terraform must be asked first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Applied:
     """What a run left: the serial of the state, how many resources are in it, and the values that it gives."""
@@ -33,9 +37,7 @@ def refuse(database: Database | Transaction, project: str, environment: str, wan
     runs.refuse_busy(database, project, environment)
     if wanted.state == "unplanned":
         why = f"could not be planned: {wanted.problem}" if wanted.problem else "was not planned yet"
-        raise errors.Refused(
-            f"the infrastructure of {environment} {why}", hint=f"plan it: ciranda plan -e {environment}"
-        )
+        raise Unplanned(f"the infrastructure of {environment} {why}", hint=f"plan it: ciranda plan -e {environment}")
 
 
 def begin(tx: Transaction, made: Revision, wanted: Standing | None, *, actor: str) -> Revision:
@@ -95,6 +97,21 @@ def complete(tx: Transaction, run: runs.Run, content: Manifest, left: Applied, *
     return _keep(tx, replace(target, config=config, secrets=found.secrets, infra=infra))
 
 
+def failed(tx: Transaction, run: runs.Run, content: Manifest | None, left: Applied | None, *, reason: str) -> None:
+    """Record that a run that applied a plan failed, and what it left (None: it changed nothing): it must be planned anew."""
+    project, environment = run.project, run.environment
+    if left is not None and content is not None:
+        declared, place = content.infra[environment], places.get(tx, project, environment)
+        places.put(
+            tx, project, environment, release=run.release, folder=declared.folder, digest_=declared.digest, question="",
+            serial=left.serial, resources=left.resources, outputs={} if place is None else place.outputs,
+        )  # fmt: skip
+    body: dict[str, Any] = {"environment": environment, "run": run.id, "reason": reason}
+    body |= {} if left is None else {"serial": left.serial, "resources": left.resources}
+    subject = f"{project}/{environment}"
+    events.append(tx, chain=project, kind="infra.failed", subject=subject, actor=run.actor, body=body)
+
+
 def record(
     tx: Transaction, run: runs.Run, content: Manifest, left: Applied, given: Mapping[str, Mapping[str, Any]]
 ) -> None:
@@ -102,13 +119,17 @@ def record(
     project, environment = run.project, run.environment
     declared = content.infra[environment]
     place = places.get(tx, project, environment)
-    common = {"release": run.release, "folder": declared.folder, "digest_": declared.digest}
-    facts = common | {"serial": left.serial, "resources": left.resources, "outputs": given}
-    places.put(tx, project, environment, **facts, question="" if place is None else place.question)  # type: ignore[arg-type]
-    server = resolve.plain(tx, content, environment)
-    asked = resolve.furnished(tx, content, environment, server)
+
+    def put(question: str) -> None:
+        places.put(
+            tx, project, environment, release=run.release, folder=declared.folder, digest_=declared.digest, question=question,
+            serial=left.serial, resources=left.resources, outputs=given,
+        )  # fmt: skip
+
+    put("" if place is None else place.question)  # what is asked depends on what is there
+    asked = resolve.furnished(tx, content, environment, resolve.plain(tx, content, environment))
     assert asked is not None
-    places.put(tx, project, environment, **facts, question=asked.question)  # type: ignore[arg-type]
+    put(asked.question)
 
 
 def _accept(tx: Transaction, made: Revision, wanted: Standing) -> None:

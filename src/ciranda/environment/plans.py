@@ -138,7 +138,14 @@ def save(tx: Transaction, wanted: Plan, *, actor: str) -> str:
 
 def ask(tx: Transaction, wanted: Plan, *, actor: str) -> bool:
     """Record that a release waits for approvals of this plan; False when that is known."""
-    return bool(tx.execute(sql.ask_for_plan, digest=save(tx, wanted, actor=actor), at_us=clock.now_us()))
+    name = save(tx, wanted, actor=actor)
+    new = tx.execute(sql.ask_for_plan, digest=name, at_us=clock.now_us())
+    if new:
+        body = {"environment": wanted.environment, "plan": name, "needed": wanted.needed}
+        body |= {} if wanted.release is None else {"release": wanted.release.id}
+        subject = f"{wanted.project}/{wanted.environment}"
+        events.append(tx, chain=wanted.project, kind="plan.asked", subject=subject, actor=actor, body=body)
+    return bool(new)
 
 
 def approve(tx: Transaction, wanted: Plan, *, actor: str) -> bool:
@@ -245,11 +252,11 @@ def apply(
         gone = moves.destroy(tx, wanted.base, actor=actor)
         furnishing.begin(tx, gone, wanted.resolved.infra, actor=actor)
         return gone
+    furnishing.refuse(tx, wanted.project, wanted.environment, wanted.resolved.infra)
     content = read(wanted.release)
     refused = [*barred(tx, wanted, content, actor=actor)]
     if refused and not emergency:
         raise refused[0]
-    furnishing.refuse(tx, wanted.project, wanted.environment, wanted.resolved.infra)
     made = moves.enter(tx, wanted.environment, wanted.release, wanted.resolved, actor=actor, event=event)
     made = furnishing.begin(tx, made, wanted.resolved.infra, actor=actor)
     freezes.learn(tx, wanted.project, wanted.environment, wanted.freeze)

@@ -3,26 +3,36 @@
 from pathlib import Path
 from typing import Any
 
+from ciranda.environment.infra import folder
 from ciranda.loop import receive
 from ciranda.loop.changes import Change
 from ciranda.pipeline import records
 from ciranda.project import declaration
 from ciranda.release import building, manifest
-from ciranda.versions import repositories
+from ciranda.versions import repositories, trees
 
 
 def of_change(change: Change, repository: Path) -> manifest.Manifest:
     """The manifest of a change whose gate is green, from what the judge recorded."""
     outcome = change.outcome
+    project = receive.declared(repository, change.head)
     return building.build(
-        receive.declared(repository, change.head),
+        project,
         commit=change.head,
         tree=repositories.commit(repository, change.head).tree,
         interpreter=outcome["interpreter"],
         parameters=outcome["parameters"],
         assets={name: records.Version(**version) for name, version in outcome["assets"].items()},
         policy=outcome["policy"],
+        infra=infra(project, repository, change.head),
     )
+
+
+def infra(project: declaration.Project, repository: Path, commit: str) -> dict[str, str]:
+    """The digest of each folder of infrastructure that an environment declares."""
+    wanted = {place.infra for place in project.environments if place.infra}
+    listing = trees.listing(repository, commit) if wanted else {}
+    return {name: folder.identity(listing, name) for name in sorted(wanted)}
 
 
 def of_run(project: declaration.Project, *, commit: str, tree: str, run: records.RunResult) -> manifest.Manifest:

@@ -1,9 +1,9 @@
 """A release enters an environment: by the plan of that entry, when as many users have approved it as the environment asks for."""
 
-from ciranda.environment import freezes, plans, revisions, saved_plans
+from ciranda.environment import freezes, furnishing, plans, revisions, saved_plans
 from ciranda.kernel import errors
 from ciranda.kernel.database import Transaction
-from ciranda.loop import restore, tell, wording
+from ciranda.loop import infra_asking, restore, tell, wording
 from ciranda.loop.changes import Change
 from ciranda.loop.places import Workshop
 from ciranda.project import freeze
@@ -23,9 +23,16 @@ def enter(
         made = plans.make(tx, read, change.project, environment, release)
         plans.apply(tx, made, read, actor=change.actor)
 
-    restore.manifest(places, release)
+    content = restore.manifest(places, release)
     try:
         places.database.write(work)
+    except furnishing.Unplanned:
+        told = infra_asking.first(places, release, content, environment, actor=change.actor)
+        if told:
+            hint = f"again: ciranda plan {release.name} -e {environment}" if "could not" in told else ""
+            more = (f"{'':15}{hint}",) if hint else ()
+            say(change, environment, f"{environment}:{told}", f"infra  {told}", places, *more)
+        return False
     except errors.NotYet:  # in this very moment what the checks compared with was replaced
         return False
     except errors.Refused as refused:  # it was held, or a secret is not set: it waits until that is otherwise
@@ -44,6 +51,8 @@ def lacks(release: releases.Release, content: Manifest, environment: str, places
         made = plans.make(places.database, read, release.project, environment, release)
     except errors.Refused:
         return False
+    if made.resolved.infra is not None and made.resolved.infra.state == "unplanned":
+        return False  # what would be approved is not known yet
     return not made.empty and len(plans.counted(places.database, made, actor=actor)) < made.needed
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ciranda.checks import code, gate, policy, verdicts
-from ciranda.kernel import digest, errors, failpoints, tasks
+from ciranda.environment.infra import folder, program
+from ciranda.kernel import digest, errors, events, failpoints, tasks
 from ciranda.kernel.database import Transaction
-from ciranda.loop import benches, changes, contents, pins, rules, tell, veil, wording
+from ciranda.loop import benches, changes, contents, infra_bench, pins, rules, tell, veil, wording
 from ciranda.loop.changes import Change
 from ciranda.loop.places import Workshop
 from ciranda.pipeline import engine, interpreters, records
@@ -107,8 +108,23 @@ def _unusable(bench: benches.Bench, run: records.RunResult) -> str | None:
         contents.of_run(bench.project, commit=bench.change.head, tree=bench.tree_digest, run=run)
     except errors.Invalid as error:
         return " ".join(part for part in (error.where, str(error)) if part)
+    if (reason := _unfounded(bench)) is not None:
+        return reason
     reasons = {"predict": bench.interpreter.predict, "app": bench.interpreter.app}
     return next((reason for one in bench.project.services if (reason := reasons.get(one.form)) is not None), None)
+
+
+def _unfounded(bench: benches.Bench) -> str | None:
+    """Why what an environment declares as its infrastructure cannot be planned here; None when it can, or there is none."""
+    declared = sorted({place.infra for place in bench.project.environments if place.infra})
+    if declared and program.find() is None:
+        return f"environments.{_first(bench, declared[0])}.infra names {declared[0]}, and {program.MISSING}"
+    problems = (folder.problem(name, infra_bench.texts(bench.tree / name)) for name in declared)
+    return next((problem for problem in problems if problem is not None), None)
+
+
+def _first(bench: benches.Bench, infra: str) -> str:
+    return next(place.name for place in bench.project.environments if place.infra == infra)
 
 
 def _tell_assets(
@@ -144,6 +160,11 @@ def _conclude(
         tasks.finish(tx, task, state="done", result={"passed": decision.passed})
         state: changes.State = "passed" if decision.passed else "asking" if decision.asks else "failed"
         changes.move(tx, change, state, reason=decision.reason, run=run, outcome=outcome, event="gate.decided")
+        if state == "asking":
+            body = {"number": change.number, "head": change.head, "reason": decision.reason}
+            events.append(
+                tx, chain=change.project, kind="change.asked", subject=change.id, actor=change.actor, body=body
+            )
         if (decision.passed or decision.asks) and outcome.get("loosened"):
             rules.accepted(tx, change, outcome["loosened"])
 

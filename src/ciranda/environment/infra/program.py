@@ -114,7 +114,7 @@ def show(program: Path, file: Path) -> list[str]:
 
 def apply(program: Path, file: Path) -> list[str]:
     """Do what a saved plan says, and nothing else."""
-    return [str(program), "apply", "-input=false", "-no-color", "-lock-timeout=0s", str(file)]
+    return [str(program), "apply", "-input=false", "-json", "-lock-timeout=0s", str(file)]
 
 
 def pull(program: Path) -> list[str]:

@@ -78,9 +78,9 @@ def failure(seen: Observed) -> str | None:
         return None
     if goal.problem:
         return goal.problem
-    progress = None if goal.entering is None else goal.entering.progress
-    if progress is not None and progress.state in ("failed", "aborted"):
-        return progress.reason
+    entering = goal.entering
+    if entering is not None and entering.progress is not None and entering.progress.state in ("failed", "aborted"):
+        return f"at {entering.rules.steps[entering.progress.step]} %: {entering.progress.reason}"
     for part in _moved(seen, goal):
         reason = _failure_of(seen, goal, part)
         if reason:

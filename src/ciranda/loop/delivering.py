@@ -1,8 +1,10 @@
 """A release on its way: what each environment says of it (decided by loop/deliver.py), what is done about it, and what is told."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ciranda.environment import revisions
+from ciranda.environment.rollout import rows
 from ciranda.kernel import failpoints
 from ciranda.loop import changes, deliver, entering, recheck, restore, tell, wording
 from ciranda.loop.changes import Change
@@ -105,9 +107,27 @@ def _report(one: Delivery) -> None:
         revision = _own(one, name)
         if revision is None:
             _report_outside(one, name)
+        elif revision.state == "target":
+            _report_rollout(one, revision, said)
         elif revision.state in ("reached", "failed") and (key := f"{name}:{revision.state}") not in said:
-            lines = wording.environment(revision, releases.stated(database, release), width=one.change.width)
+            rolled = None if revision.rollout is None else rows.find(database, revision.id)
+            live = "" if rolled is None else releases.by_id(database, rolled.against).name
+            stated = releases.stated(database, release)
+            lines = wording.environment(revision, stated, width=one.change.width, rolled=rolled, live=live)
             one.teller.say(*lines, key=key)
+
+
+def _report_rollout(one: Delivery, revision: revisions.Revision, said: Collection[str]) -> None:
+    """Say once that a release enters by steps, and at each step at which nothing can be told."""
+    rolled = None if revision.rollout is None else rows.find(one.places.database, revision.id)
+    if rolled is None:
+        return
+    name, width = revision.environment, one.change.width
+    if (key := f"{name}:rollout") not in said:
+        live = releases.by_id(one.places.database, rolled.against).name
+        one.teller.say(wording.share(revision, one.release.name, live, rolled.weight, width=width), key=key)
+    if rolled.progress.state == "waiting" and (key := f"{name}:waiting:{rolled.progress.step}") not in said:
+        one.teller.say(*wording.waits(revision, rolled, width=width), key=key)
 
 
 def _report_outside(one: Delivery, name: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from ciranda.checks import gate
 from ciranda.checks.code import CodeOutcome
 from ciranda.environment import revisions
+from ciranda.environment.rollout import rows
 from ciranda.kernel import errors
 from ciranda.pipeline import records, tries
 from ciranda.release import releases
@@ -192,8 +193,18 @@ def rules(verdicts: Iterable[gate.Verdict], *, width: int) -> list[str]:
     return lines
 
 
-def environment(revision: revisions.Revision, stated: Iterable[releases.Statement], *, width: int) -> list[str]:
-    """What became of a release in an environment: how long it took to be live, what verified it, or why it is not."""
+def environment(
+    revision: revisions.Revision,
+    stated: Iterable[releases.Statement],
+    *,
+    width: int,
+    rolled: rows.Row | None = None,
+    live: str = "",
+) -> list[str]:
+    """What became of a release in an environment: how long it took to be live, what verified it, or why it is not.
+
+    `rolled` is its rollout, if it entered by steps, beside the release `live`.
+    """
     assert revision.ended_us is not None
     seconds = (revision.ended_us - revision.created_us) / 1e6
     verified = [
@@ -201,13 +212,58 @@ def environment(revision: revisions.Revision, stated: Iterable[releases.Statemen
         for statement in stated
         if statement.kind == "verification" and statement.body.get("revision") == revision.id
     ]
+    if rolled is not None and revision.state == "failed" and rolled.progress.state in ("failed", "aborted"):
+        text = f"{_steps(rolled)}{rolled.weight} % ✗ {rolled.progress.reason}; back to {live}"
+        return _wrapped(revision.environment, text, width)
     if revision.state == "failed":
         lines = [line(revision.environment, "✗", revision.reason, width=width, right=took(seconds))]
         return lines + [_under(width, text) for body in verified[-1:] for text in body.get("tail", [])]
     tests = sum(int(body.get("tests", 0)) for body in verified[-1:])
     commands = sum(int(body.get("commands", 0)) for body in verified[-1:])
     smoke = [plural(tests, "smoke check")] if tests else [plural(commands, "verification")] if commands else []
+    if rolled is not None:
+        return _wrapped(revision.environment, ", ".join([_rolled(rolled), *smoke]), width)
     return [line(revision.environment, "✓", ", ".join([f"live in {seconds:.1f} s", *smoke]), width=width)]
+
+
+def share(revision: revisions.Revision, release: str, live: str, weight: int, *, width: int) -> str:
+    """That a release has begun to enter by steps."""
+    follow = f"ciranda rollout -e {revision.environment} --follow"
+    return line(
+        revision.environment,
+        "",
+        f"{weight} % of the requests go to {release}, the others to {live}: {follow}",
+        width=width,
+    )
+
+
+def waits(revision: revisions.Revision, rolled: rows.Row, *, width: int) -> list[str]:
+    """That nothing can be told of a release at its step, and what a person may do about it."""
+    place = revision.environment
+    return [
+        *_wrapped(place, f"{_steps(rolled)}{rolled.weight} % ? {rolled.progress.reason}", width),
+        _under(width, f"go on: ciranda rollout resume -e {place}   back: ciranda rollout abort -e {place}"),
+    ]
+
+
+def _rolled(rolled: rows.Row) -> str:
+    """`10 % ✓  50 % ✓  100 % ✓   0 of 4,812 requests failed`."""
+    services = rolled.progress.services.values()
+    requests = sum(one.canary.total.requests for one in services)
+    failed = sum(one.canary.total.errors for one in services)
+    return f"{_steps(rolled)}100 % ✓   {failed:,} of {plural(requests, 'request')} failed"
+
+
+def _steps(rolled: rows.Row) -> str:
+    """The steps that are left behind: `✓` the judge passed it, `–` it was quiet or a person let it on."""
+    marks = {"p": "✓", "q": "– quiet", "h": "– by hand"}
+    steps = zip(rolled.rules.steps, rolled.progress.ways, strict=False)
+    return "".join(f"{step} % {marks[way]}  " for step, way in steps)
+
+
+def _wrapped(name: str, text: str, width: int) -> list[str]:
+    first, *more = textwrap.wrap(clean(text), WIDTH - width - 4, drop_whitespace=True, break_on_hyphens=False)
+    return [line(name, "", first, width=width), *(_under(width, each) for each in more)]
 
 
 def plural(count: int, noun: str) -> str:

@@ -11,6 +11,7 @@ CREATE TABLE rollout (
     step        BIGINT NOT NULL, -- the place in steps, from 0
     actor       TEXT NOT NULL, -- who paused or aborted it, or moved it on
     reason      TEXT NOT NULL, -- why it failed, or waits
+    ways        TEXT NOT NULL, -- how each step was left: p it passed, q it was quiet, h by hand
     services    TEXT NOT NULL, -- {service: {"seen", "total", "judge", "said"}}: counts and what the judge keeps
     began_us    BIGINT NOT NULL,
     stepped_us  BIGINT NOT NULL, -- since when it is at this step

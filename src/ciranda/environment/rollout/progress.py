@@ -63,6 +63,7 @@ class Progress:
     services: Mapping[str, Watched] = field(default_factory=dict)
     actor: str = ""
     reason: str = ""
+    ways: str = ""  # how each step before was left: p it passed, q it was quiet, h by hand
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,6 +190,7 @@ def _columns(now: Progress) -> dict[str, Any]:
         "step": now.step,
         "actor": now.actor,
         "reason": now.reason,
+        "ways": now.ways,
         "services": _text(progress.services_document(now.services)),
         "stepped_us": now.stepped_us,
         "looked_us": now.looked_us,
@@ -207,7 +208,7 @@ def _row(row: Mapping[str, Any]) -> Row:
 def _progress(row: Mapping[str, Any]) -> Progress:
     return Progress(
         row["state"], row["step"], row["began_us"], row["stepped_us"], row["looked_us"],
-        progress.read_services(json.loads(row["services"])), row["actor"], row["reason"],
+        progress.read_services(json.loads(row["services"])), row["actor"], row["reason"], row["ways"],
     )  # fmt: skip
 
 

@@ -86,9 +86,14 @@ def stepped(
 ) -> KeepRollout:
     """The next step of a rollout, by the judge or, with an `actor`, by a person."""
     step = before.step + 1
-    last = rules.steps[step] == 100
     after = replace(
-        seen, state="passed" if last else "running", step=step, stepped_us=now_us, reason=reason, actor=actor
+        seen,
+        state="passed" if rules.steps[step] == 100 else "running",
+        step=step,
+        stepped_us=now_us,
+        reason=reason,
+        actor=actor,
+        ways=before.ways + ("h" if actor else "q" if reason else "p"),
     )
     return KeepRollout(revision, before, after, rules.steps[step], "stepped")
 

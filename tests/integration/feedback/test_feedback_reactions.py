@@ -75,7 +75,7 @@ def test_errors_take_production_back_once_and_hold_it(house: House) -> None:
     house.happens("alert.fired", "r1", rule="errors", metric="errors")
     assert [(one.state, one.why) for one in house.look()] == [
         ("done", "alert.fired of r2"),
-        ("skipped", "the environment is held: a person is at it"),
+        ("skipped", "r1 is itself what was gone back to: further back is for a person to say"),
     ]
     told = [one for one in events.after(house.database, 0) if one.kind.startswith("reaction.")]
     assert [one.kind for one in told] == ["reaction.decided", "reaction.done", "reaction.decided"]

@@ -15,6 +15,7 @@ from ciranda.loop.places import Workshop
 from ciranda.release import releases
 
 PATIENCE_US = decide.DAY_US  # so long a person is asked
+_OTHERS = ("promotion", "rollback", "clone", "destroy")  # causes of a revision that may bring another release
 STRIDE = 500  # events that are read again at most
 
 
@@ -107,7 +108,8 @@ class Reactor:
     def _stale(self, one: rows.Reaction) -> str:
         if clock.now_us() - one.at_us > PATIENCE_US:
             return "nobody answered within a day"
-        newer = revisions.reached_since(self._database, one.project, one.environment, one.at_us)
+        reached = revisions.reached_since(self._database, one.project, one.environment, one.at_us)
+        newer = [each for each in reached if (each.ended_us or 0) > one.at_us and each.cause in _OTHERS]
         return "something else went live meanwhile" if newer else ""
 
     def _act(self, one: rows.Reaction) -> None:

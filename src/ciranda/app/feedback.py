@@ -149,7 +149,7 @@ class Feedback:
             self._stale.add(event.chain)
 
     def _commits(self, event: Event) -> list[tuple[str, str, str]]:
-        """The commits that a merged change brought: sha, message, who wrote it."""
+        """The commits that a merged change brought and that close something: sha, message, who pushed them."""
         change = changes.get(self._database, event.subject)
         if change is None or change.kind != "push":
             return []
@@ -160,7 +160,7 @@ class Feedback:
         except errors.CirandaError as error:
             log.say(f"the commits of change {change.number} of {change.project} cannot be read: {error}")
             return []
-        return [(sha, message, author) for sha, author, message in told if items.named(message)]
+        return [(sha, message, event.actor) for sha, _, message in told if items.named(message)]
 
     def _learn(self, project: str) -> None:
         """Read what the protected branch declares, and know its channels."""

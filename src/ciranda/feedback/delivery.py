@@ -132,7 +132,7 @@ def measure(history: History, since_us: int, until_us: int, service: str = "") -
         since_us=since_us,
         until_us=until_us,
         deployments=deployments,
-        per_week=None if deployments is None else deployments * 7 * DAY / max(known_us, DAY),
+        per_week=None if deployments is None else deployments * 7 * DAY / max(known_us, 7 * DAY),
         lead=spread(leads),
         changes=changes,
         failures=tuple(sorted(failures, key=lambda one: (one.at_us, one.what))),

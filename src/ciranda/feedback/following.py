@@ -43,7 +43,7 @@ def _begin(database: Database) -> int:
 
 def origin(event: Event) -> str:
     """What alerts of one incident have in common: the service, in its environment. Pure."""
-    return f"{event.subject}/{event.body.get('service') or ''}"
+    return f"{event.subject}/{event.body.get('group') or event.body.get('service') or ''}"
 
 
 def _follow(tx: Transaction, event: Event, told: list[tuple[str, str, str]]) -> None:

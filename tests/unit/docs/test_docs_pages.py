@@ -17,7 +17,7 @@ PAGES = [
 ]
 VERBS = {verb for group in dispatch.VERBS.values() for verb in group}
 EVENT = re.compile(
-    r'(?<!failpoint\()"((?:change|run|gate|release|revision|environment|instance|rule|job|config|secret)\.[a-z][a-z-]*)"'
+    r'(?<!failpoint\()"((?:change|run|gate|release|revision|environment|instance|rule|job|config|secret|plan|incident|item)\.[a-z][a-z-]*)"'
 )
 
 

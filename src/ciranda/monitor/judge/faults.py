@@ -13,7 +13,8 @@ from ciranda.monitor.judge import budget, lean
 from ciranda.monitor.judge.state import Evidence, State
 from ciranda.monitor.judge.tally import Tally
 
-FEWEST = 5  # errors of the canary below which it is never failed for them
+FEWEST, LOOKS = 5, 3  # errors of the canary, and looks that found some, below which it is never failed for them
+USUAL = 2.0  # errors that, as if seen before, came as they should
 LATER = 2.0  # times the rate of earlier requests that counts as no worse
 BESIDE, AFTER = 0.8, 0.2  # weights of the steps with a control, and of those without
 
@@ -32,7 +33,7 @@ def judged(state: State) -> Faults:
     rules = state.rules
     canary, control = beside(state)
     spent = max(0.0, against(state) / budget.for_errors(rules))
-    if state.canary.errors < FEWEST:
+    if state.canary.errors < FEWEST or state.bursts.bad < LOOKS:
         spent = min(spent, 0.99)
     wanted = log(1.0 / rules.doubt)
     worse = expected_share(canary, control, rules.tolerated)
@@ -64,27 +65,40 @@ def against(state: State) -> float:
     else:
         steps = step_shows(state)
     after = 0.0
-    if requests and state.began[1].requests:
-        before = state.began[1]
+    before = state.began[1]
+    if requests and before.requests:
         share = expected_share(Tally(requests, errors), before, LATER)
-        after = lean.above(errors, errors + before.errors, share, lean.TWICE)
-    weights = lean.TWICE.values()
-    together = lean.mixed(zip(weights, steps, strict=True)) if steps else 0.0
-    return lean.mixed(((BESIDE, together), (AFTER, after)))
+        worse = lean.above(errors, errors + before.errors, share, lean.TWICE)
+        after = min(worse, lean.above(errors, requests, state.rules.objective)) / state.spread
+    together = lean.together(steps, lean.TWICE) if steps else 0.0
+    return lean.added((log(BESIDE) + together, log(AFTER) + after))
 
 
 def step_shows(state: State) -> tuple[float, ...]:
     """The evidence by odds of all steps with a control, with the one that runs."""
     canary, control = beside(state)
-    before = state.shown or (0.0,) * len(lean.TWICE)
     if canary.requests == 0 or control.requests == 0:
-        return before
+        return state.shown
     share = expected_share(canary, control, 1.0)
-    errors = canary.errors + control.errors
-    return tuple(
-        earlier + lean.ratio(canary.errors, errors, share, odds)
-        for earlier, odds in zip(before, lean.TWICE, strict=True)
-    )
+    here = lean.ratios(canary.errors, canary.errors + control.errors, share, lean.TWICE)
+    before = state.shown or (0.0,) * len(here)
+    together = spread(state)
+    return tuple(earlier + now / together for earlier, now in zip(before, here, strict=True))
+
+
+def spread(state: State) -> float:
+    """How much more the canary's share of a look's errors varies than if each came alone, at least 1.
+
+    Errors that come together count for as much less (quasi-likelihood: Wedderburn, 1974; McCullagh and Nelder, 1989,
+    §4.5). The share is that of this step, so that a canary that is worse all the time does not vary more.
+    """
+    canary, control = beside(state)
+    looks, errors = state.bursts.looks, canary.errors + control.errors
+    if looks < 2 or state.share >= 1.0:
+        return state.spread
+    own = (canary.errors + USUAL * expected_share(canary, control, 1.0)) / (errors + USUAL)
+    squares = state.bursts.squares - 2 * own * canary.errors + own * own * errors
+    return max(1.0, squares / (own * (1 - own)) / (looks - 1)) if 0 < own < 1 else 1.0
 
 
 def expected_share(canary: Tally, control: Tally, times: float) -> float:

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ciranda.monitor.judge import faults, times, values
-from ciranda.monitor.judge.state import Evidence, Judgement, Rules, State
+from ciranda.monitor.judge.state import Bursts, Evidence, Judgement, Rules, State
 from ciranda.monitor.judge.tally import Pair, Tally, trimmed
 
-LEANS = 0.5  # of what fails: while anything is that near, no step passes
+LEANS = 0.25  # of what fails: while anything is that near, no step passes
 NONE: Mapping[str, Pair] = {}
 
 
@@ -40,7 +40,10 @@ def look(state: State, canary: Tally, control: Tally, *, share: float, metrics: 
     timed = state.timed
     if timed is None and ours.requests >= times.COLD:
         timed = (ours, theirs)
-    state = replace(state, canary=ours, control=theirs, timed=timed, metrics={**state.metrics, **metrics})
+    bursts = state.bursts.after(ours.errors - state.canary.errors, theirs.errors - state.control.errors)
+    state = replace(
+        state, canary=ours, control=theirs, timed=timed, bursts=bursts, metrics={**state.metrics, **metrics}
+    )
     now = judged(state)
     return replace(state, failed=now) if now.outcome == "fail" else state
 
@@ -70,19 +73,23 @@ def judged(state: State) -> Judgement:
 
 def _step(state: State, share: float) -> State:
     """The state at the beginning of another step."""
-    shown, (requests, errors) = state.shown, state.alone
     if 0.0 < state.share < 1.0:
-        shown = faults.step_shows(state)
+        state = replace(state, shown=faults.step_shows(state), spread=faults.spread(state))
     elif state.share >= 1.0:
         canary, _ = faults.beside(state)
-        requests, errors = requests + canary.requests, errors + canary.errors
+        requests, errors = state.alone
+        state = replace(state, alone=(requests + canary.requests, errors + canary.errors))
     began = (state.canary, state.control)
-    timed = None if state.timed is None else began
     sums = {name: (pair.canary, pair.control) for name, pair in state.metrics.items()}
     return replace(
-        state, share=share, step=state.step + 1, began=began, timed=timed, shown=shown, alone=(requests, errors),
+        state,
+        share=share,
+        step=state.step + 1,
+        began=began,
+        timed=None if state.timed is None else began,
+        bursts=Bursts(bad=state.bursts.bad),
         metrics_began=sums,
-    )  # fmt: skip
+    )
 
 
 def _failed(failing: list[Evidence], rules: Rules) -> str:

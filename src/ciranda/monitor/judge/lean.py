@@ -10,35 +10,49 @@ All is made of one likelihood ratio: that each of `count` events counts with odd
 holds. A mixture over several odds, weighed beforehand, is an e-value too.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import exp, inf, log, log1p
 
-# odds and their weights: at least twice as many, up to events that the control has none of
-TWICE = {2.0: 0.4, 3.0: 0.2, 5.0: 0.15, 10.0: 0.1, 30.0: 0.1, 100.0: 0.05}
+Mixture = Sequence[
+    tuple[float, float, float]
+]  # of each odds the logarithm of its weight, its own, and its excess over 1
+
+
+def mixture(weights: Mapping[float, float]) -> Mixture:
+    """A mixture of odds, by the weight of each; the weights add up to 1."""
+    return tuple((log(weight), log(odds), odds - 1.0) for odds, weight in weights.items())
+
+
+# at least twice as many, up to events that the control has none of
+TWICE = mixture({2.0: 0.4, 3.0: 0.2, 5.0: 0.15, 10.0: 0.1, 30.0: 0.1, 100.0: 0.05})
 # any difference, from the smallest that is worth finding
-ANY = {1.1: 0.1, 1.3: 0.2, 1.7: 0.2, 2.5: 0.2, 5.0: 0.15, 12.0: 0.1, 40.0: 0.05}
+ANY = mixture({1.1: 0.1, 1.3: 0.2, 1.7: 0.2, 2.5: 0.2, 5.0: 0.15, 12.0: 0.1, 40.0: 0.05})
 
 
-def ratio(hits: float, count: float, share: float, odds: float) -> float:
-    """The log likelihood ratio of odds that are `odds` times those of `share`, for `hits` among `count`."""
-    return hits * log(odds) - count * log1p((odds - 1.0) * share)
+def ratios(hits: float, count: float, share: float, odds: Mixture) -> tuple[float, ...]:
+    """For each odds the log likelihood ratio of that many times the odds of `share`, for `hits` among `count`."""
+    return tuple(hits * own - count * log1p(excess * share) for _, own, excess in odds)
 
 
-def above(hits: float, count: float, share: float, mixture: Mapping[float, float] = ANY) -> float:
+def above(hits: float, count: float, share: float, odds: Mixture = ANY) -> float:
     """Evidence that more than this share counts."""
-    return mixed((weight, ratio(hits, count, share, odds)) for odds, weight in mixture.items())
+    return added([weight + hits * own - count * log1p(excess * share) for weight, own, excess in odds])
 
 
-def below(hits: float, count: float, share: float, mixture: Mapping[float, float] = ANY) -> float:
+def below(hits: float, count: float, share: float, odds: Mixture = ANY) -> float:
     """Evidence that less than this share counts."""
-    return above(count - hits, count, 1.0 - share, mixture)
+    return above(count - hits, count, 1.0 - share, odds)
 
 
-def mixed(parts: Iterable[tuple[float, float]]) -> float:
-    """The logarithm of a weighed sum of e-values, each given by its weight and its logarithm."""
-    each = [log(weight) + value for weight, value in parts if weight > 0]
-    most = max(each, default=-inf)
-    return most if most == -inf else most + log(sum(exp(value - most) for value in each))
+def together(each: Iterable[float], odds: Mixture) -> float:
+    """The evidence of a mixture, by that of each of its odds."""
+    return added([weight + value for (weight, _, _), value in zip(odds, each, strict=True)])
+
+
+def added(logarithms: Sequence[float]) -> float:
+    """The logarithm of a sum."""
+    most = max(logarithms)
+    return most if most == -inf else most + log(sum([exp(value - most) for value in logarithms]))
 
 
 def highest(hits: float, count: float, doubt: float) -> float:
@@ -46,7 +60,7 @@ def highest(hits: float, count: float, doubt: float) -> float:
     if count <= 0:
         return 1.0
     low, high, wanted = hits / count, 1.0, log(1.0 / doubt)
-    for _ in range(40):
+    for _ in range(24):
         middle = (low + high) / 2
         if below(hits, count, middle) >= wanted:
             high = middle

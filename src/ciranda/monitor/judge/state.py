@@ -52,6 +52,24 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
+class Bursts:
+    """How the errors of a step came, look by look, so that those that come together count for less."""
+
+    looks: int = 0  # that found errors
+    squares: float = 0.0  # over these, the square of the canary's, divided by all
+    bad: int = 0  # of the whole rollout: looks that found errors of the canary
+
+    def after(self, canary: int, control: int) -> "Bursts":
+        """With one look more, that found so many errors."""
+        if not canary + control:
+            return self
+        return Bursts(self.looks + 1, self.squares + canary**2 / (canary + control), self.bad + (canary > 0))
+
+
+QUIET = Bursts()
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """Counts at the last look, at the beginning of the step, and what the steps before it have shown."""
 
@@ -64,6 +82,8 @@ class State:
     timed: tuple[Tally, Tally] | None = None  # the same, since when times are judged; None while the canary is cold
     shown: tuple[float, ...] = ()  # evidence of errors of the steps before, by odds
     alone: tuple[int, int] = (0, 0)  # requests and errors of steps before without a control
+    bursts: Bursts = QUIET  # of this step
+    spread: float = 1.0  # how much errors came together in the last step with a control
     metrics: Mapping[str, Pair] = field(default_factory=dict)
     metrics_began: Mapping[str, tuple[Sum, Sum]] = field(default_factory=dict)
     failed: Judgement | None = None
@@ -81,6 +101,8 @@ class State:
             "timed": None if self.timed is None else [_tally(one) for one in self.timed],
             "shown": list(self.shown),
             "alone": list(self.alone),
+            "bursts": [self.bursts.looks, self.bursts.squares, self.bursts.bad],
+            "spread": self.spread,
             "metrics": {name: asdict(pair) for name, pair in self.metrics.items()},
             "metrics_began": {name: [_sum(one) for one in both] for name, both in self.metrics_began.items()},
             "failed": None if self.failed is None else self.failed.document(),
@@ -109,6 +131,8 @@ def _state(document: Mapping[str, Any]) -> State:
         None if timed is None else _two(timed),
         tuple(document["shown"]),
         (document["alone"][0], document["alone"][1]),
+        Bursts(*document["bursts"]),
+        document["spread"],
         {name: _read_pair(pair) for name, pair in document["metrics"].items()},
         {name: (Sum(*both[0]), Sum(*both[1])) for name, both in document["metrics_began"].items()},
         None

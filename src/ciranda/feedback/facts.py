@@ -8,14 +8,18 @@ from ciranda.project.declaration import Channel, Project
 from ciranda.project.notify import EVENTS, SEVERITIES
 
 _BAD = (
-    "change.refused",
     "change.asked",
-    "plan.asked",
-    "revision.failed",
-    "job.failed",
-    "job.late",
+    "change.refused",
     "drift.found",
     "emergency.promoted",
+    "infra.drifted",
+    "infra.failed",
+    "job.failed",
+    "job.late",
+    "plan.asked",
+    "reaction.decided",
+    "reaction.refused",
+    "revision.failed",
 )
 # Rules that hold by default and say no more than `job.failed`, `job.late` and `drift.found` do.
 _SAID = ("job-failed", "job-late", "drift")
@@ -53,12 +57,12 @@ class Names:
 def of(event: Event, names: Names) -> Fact | None:
     """What an event is for people; None: nothing. Pure but for the names."""
     body = event.body
-    if event.kind not in EVENTS or _twice(event):
+    if event.kind not in EVENTS or _needless(event):
         return None
     environment = str(body.get("environment") or _place(event))
     service = str(body.get("service") or "")
     values = {name: str(body[name]) for name in _PLAIN if body.get(name) not in (None, "")}
-    values |= {"environment": environment, "service": service, "actor": event.actor}
+    values |= {"environment": environment or event.chain, "service": service, "actor": event.actor}
     if "release" in body:
         values["release"] = names.release(str(body["release"]))
     if "head" in body:
@@ -75,7 +79,7 @@ def of(event: Event, names: Names) -> Fact | None:
         owner=str(body.get("owner") or _owner(names.project, service, str(body.get("job") or _job(event)))),
         actor=event.actor,
         values=values | ({"job": _job(event)} if event.kind == "job.late" else {}),
-        text=str(body.get("text") or body.get("reason") or ""),
+        text=str(body.get("text") or body.get("reason") or body.get("why") or ""),
         path=_path(event, environment),
         runbook=str(body.get("runbook") or ""),
     )
@@ -95,6 +99,8 @@ _PLAIN = (
     "plan",
     "checks",
     "value",
+    "reaction",
+    "do",
 )
 
 
@@ -119,8 +125,10 @@ def _severity(event: Event) -> str:
     return "ticket" if turned or event.kind in _BAD else "info"
 
 
-def _twice(event: Event) -> bool:
-    """An alert of what an event of its own tells better, unless somebody made it worse than that."""
+def _needless(event: Event) -> bool:
+    """What need not be told: an alert of what an event of its own tells better, a reaction that asks nobody."""
+    if event.kind == "reaction.decided":
+        return event.body.get("answer") != "ask"
     return event.kind.startswith("alert.") and event.body.get("rule") in _SAID and _severity(event) != "page"
 
 

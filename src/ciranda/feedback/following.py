@@ -42,7 +42,7 @@ def _begin(database: Database) -> int:
 
 
 def origin(event: Event) -> str:
-    """What alerts of one incident have in common: the service, in its environment. Pure."""
+    """What alerts of one incident have in common: their group, in their environment. Pure."""
     return f"{event.subject}/{event.body.get('group') or event.body.get('service') or ''}"
 
 

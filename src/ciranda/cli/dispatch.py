@@ -41,6 +41,10 @@ VERBS: dict[str, dict[str, str]] = {
         "predictions": "what services predicted, and how good it was",
         "wait": "wait until a release is live somewhere",
     },
+    "operate": {
+        "metrics": "rate, errors, latency and saturation of services, with their trend",
+        "alert": "what fires and what is watched: list, rules, ack, silence",
+    },
     "learn": {
         "notify": "on which channels people are told what happens: list, test",
         "incident": "what went wrong: list, show, open, note, resolve, review",

@@ -58,3 +58,10 @@ def sentence(condition: Condition, of: str, value: float, week: float | None) ->
     if condition.week and week is not None:
         bound = f"{condition.value:g} times its week, {said(condition.metric, week)}"
     return f"{what}: {said(condition.metric, value)} over {span(condition.over)}, {_COMPARED[condition.how]} {bound}"
+
+
+def lasting(seconds: float) -> str:
+    """How long something is ago, in its largest unit: `40 s`, `12 min`."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"

@@ -12,7 +12,9 @@ from ciranda.app import (
     alerts,
     applying,
     configuring,
+    drifting,
     feedback,
+    infra,
     logkeeping,
     people,
     predictions,
@@ -65,10 +67,14 @@ class Control:
         self._loop = advance.Loop(self._workshop())
         self._stopping = threading.Event()
         self.rollouts = rollouts.Rollouts(self.database)
+        self.infra = infra.Infra(self._workshop, home.root / secrets.FILE)
         self._waiter = self.database.waiter()
         self._watch = threading.Thread(target=self._find_environments, name="environments")
         self._reactor = reactor.Reactor(self._workshop())
         self.sampling = sampling.Sampling(home, self.database, self._instances.observe)
+        self._drifting = drifting.Drifting(
+            self.database, self.store, self.predictions.content, self.sampling.store.write
+        )
         self.alerts = alerts.Alerts(self.database, self.store, lambda: sampling.of_home(home))
         self.feedback = feedback.Feedback(home, self.database, self.store, self._configuring.unseal)
         self._watches = watching.Watches(self._looks())
@@ -288,11 +294,13 @@ class Control:
         """What control does by the clock; a line for each."""
         kept = logkeeping.Logkeeping(self.home)
         return [
+            watching.Watch("infra", infra.EVERY, self.infra.look),
             watching.Watch("metrics", sampling.EVERY, self.sampling.look),
             watching.Watch("alerts", alerts.EVERY, self.alerts.look),
             watching.Watch("feedback", 1.0, self.feedback.look),
             watching.Watch("reactions", 2.0, self._reactor.look),
             watching.Watch("predictions", predictions.EVERY, self.predictions.look),
+            watching.Watch("drift", drifting.EVERY, self._drifting.look),
             watching.Watch("logs", logkeeping.EVERY, kept.look),
             watching.Watch("old logs", logkeeping.TIDY, kept.tidy),
             watching.Watch("otlp", pushing.EVERY, pushing.OtlpPush(self.home, self.metrics).look),

@@ -9,6 +9,7 @@ from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
 from ciranda.monitor.predictions import batches, collecting, compacting
 from ciranda.monitor.predictions.segments import Place
+from ciranda.monitor.windows import looking
 from ciranda.project.predictions import Predictions as Declared
 from ciranda.release import manifest, releases
 
@@ -39,7 +40,7 @@ class Predictions:
         now = time.monotonic()
         if self._tidied is None or now - self._tidied > TIDY:
             batches.expire(self.database, clock.now_us())
-            compacting.compact(self.database, self.store)
+            compacting.compact(self.database, self.store, merged=lambda run: looking.merged(self.store, run))
             self._tidied = now
 
     def terms(self, place: Place, release: str) -> tuple[int, tuple[str, ...]]:

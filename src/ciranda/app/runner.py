@@ -20,7 +20,7 @@ from typing import Protocol
 
 from ciranda.app import home as homes
 from ciranda.kernel import database, errors, log, process, store, tasks
-from ciranda.loop import infra, job, judge, places, recheck, refresh, verify
+from ciranda.loop import drifting, infra, job, judge, places, recheck, refresh, verify
 
 LEAVE = 5.0  # seconds that the process of a task has to end when it took too long
 LEASE = 6.0  # seconds: how long a task waits after its runner was killed
@@ -51,6 +51,7 @@ HANDLERS: Mapping[str, Handler] = {
     "refresh": refresh,
     "job": job,
     "infra": infra,
+    "profile": drifting,
 }
 
 

@@ -77,3 +77,62 @@ CREATE TABLE silence (
     until_us BIGINT NOT NULL
 );
 CREATE INDEX silence_of_project ON silence (project, until_us);
+
+-- What later rows are compared with: the profile of a table (kind "training": what the models of a release took; "first": the first
+-- predictions of a release in an environment; "version": an asset's version of the release; "none": there is nothing, `source` says why).
+-- `subject`: a service, or an asset that a job makes; `environment` is '' where it is of the release alone.
+CREATE TABLE drift_reference (
+    project TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    release TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    source TEXT NOT NULL,
+    object TEXT NOT NULL,
+    row_count BIGINT NOT NULL,
+    until_us BIGINT NOT NULL,
+    made_us BIGINT NOT NULL,
+    PRIMARY KEY (project, environment, subject, release, kind, source)
+);
+
+-- The last look at each window of a subject; `body`: the comparison and the profile of the window.
+CREATE TABLE drift_look (
+    project TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    span TEXT NOT NULL,
+    part TEXT NOT NULL,
+    release TEXT NOT NULL,
+    reference TEXT NOT NULL,
+    from_us BIGINT NOT NULL,
+    until_us BIGINT NOT NULL,
+    row_count BIGINT NOT NULL,
+    at_us BIGINT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (project, environment, subject, span, part)
+);
+
+-- A column that differs, from when it was found until it was over.
+CREATE TABLE drift_episode (
+    id TEXT PRIMARY KEY,
+    project TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    column_name TEXT NOT NULL,
+    release TEXT NOT NULL,
+    span TEXT NOT NULL,
+    part TEXT NOT NULL,
+    check_name TEXT NOT NULL,
+    measure TEXT NOT NULL,
+    value DOUBLE PRECISION NOT NULL,
+    floor DOUBLE PRECISION NOT NULL,
+    row_count BIGINT NOT NULL,
+    reference TEXT NOT NULL,
+    text TEXT NOT NULL,
+    since_us BIGINT NOT NULL,
+    found_us BIGINT NOT NULL,
+    seen_us BIGINT NOT NULL,
+    over_us BIGINT
+);
+CREATE UNIQUE INDEX drift_episode_open ON drift_episode (project, environment, subject, column_name) WHERE over_us IS NULL;
+CREATE INDEX drift_episode_of_subject ON drift_episode (project, environment, subject, found_us);

@@ -1,5 +1,7 @@
 """Many small batches become few: a service that answers all day leaves a batch every few seconds, and a day has 86,400 of them."""
 
+from collections.abc import Callable, Sequence
+
 from ciranda.kernel import clock, errors, statements
 from ciranda.kernel.database import Database, Transaction
 from ciranda.kernel.store import Store
@@ -13,7 +15,11 @@ MOST = 500_000  # rows of a batch beyond which it is large enough
 AT_ONCE = 500  # batches that are read at once
 
 
-def compact(database: Database, store: Store, now_us: int | None = None) -> int:
+# what these batches were counted as, together; "": they have to be counted again
+Merged = Callable[[Sequence[Batch]], str]
+
+
+def compact(database: Database, store: Store, now_us: int | None = None, merged: Merged = lambda _: "") -> int:
     """Put settled batches of one release together; how many went. Killed anywhere, either the old ones count or the new one."""
     before_us = (clock.now_us() if now_us is None else now_us) - AGE_US
     gone = 0
@@ -21,7 +27,7 @@ def compact(database: Database, store: Store, now_us: int | None = None) -> int:
         names = {name: group[name] for name in ("kind", "project", "environment", "service", "release")}
         rows = database.query(sql.settled, **names, before_us=before_us, most=MOST, limit=AT_ONCE)
         for run in _runs([Batch(**row) for row in rows]):
-            gone += _merge(database, store, run)
+            gone += _merge(database, store, run, merged)
     return gone
 
 
@@ -41,17 +47,18 @@ def _runs(found: list[Batch]) -> list[list[Batch]]:
     return [run for run in runs if len(run) > 1]
 
 
-def _merge(database: Database, store: Store, run: list[Batch]) -> int:
+def _merge(database: Database, store: Store, run: list[Batch], merged: Merged) -> int:
     first = run[0]
     with store.steady():
         table = batches.load(store, run).drop("release", strict=False)
-        kept = ""
+        kept = profile = ""
         if table.width:
             with store.batch():
                 kept = store.put(batches.parquet(table))
+                profile = merged(run)
         one = batches.made(
             first.kind, first.place, first.release, table, dropped=sum(each.dropped for each in run), object=kept,
-            profile="", expires_us=max(each.expires_us for each in run),
+            profile=profile, expires_us=max(each.expires_us for each in run),
         )  # fmt: skip
 
         def work(tx: Transaction) -> int:

@@ -33,9 +33,11 @@ class Known:
     said: tuple[dict[str, Any], ...]
 
 
-def rows(database: Database, store: Store, place: Place, since_us: int, until_us: int = batches.FOREVER) -> Any:
-    """The newest predictions of a time as a polars.DataFrame, at most about `ROWS`. Raises errors.NotFound, errors.Corrupt."""
-    found = newest(batches.of_service(database, place, batches.PREDICTIONS, since_us, until_us))
+def rows(
+    database: Database, store: Store, place: Place, since_us: int, until_us: int = batches.FOREVER, *, most: int = ROWS
+) -> Any:
+    """The newest predictions of a time as a polars.DataFrame, about `most`. Raises errors.NotFound, errors.Corrupt."""
+    found = newest(batches.of_service(database, place, batches.PREDICTIONS, since_us, until_us), most)
     return _within(batches.load(store, found), since_us, until_us)
 
 

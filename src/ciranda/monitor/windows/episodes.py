@@ -1,0 +1,170 @@
+"""When a column begins to drift and when that is over: decided from looks, then recorded with an event each, once."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from ciranda.kernel import clock, events, statements
+from ciranda.kernel.database import Database, Transaction
+from ciranda.monitor.drift.found import Comparison, Finding
+from ciranda.monitor.drift.profile import Profile
+
+sql = statements.load("ciranda.monitor.windows")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One window beside one reference. `reference`: in words what it is compared with."""
+
+    span: str
+    part: str
+    release: str
+    reference: str
+    from_us: int
+    until_us: int
+    comparison: Comparison
+    window: Profile
+    object: str  # the digest of the reference's profile
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A column that differs; over where `over_us` says when."""
+
+    id: str
+    project: str
+    environment: str
+    subject: str
+    column_name: str
+    release: str
+    span: str
+    part: str
+    check_name: str
+    measure: str
+    value: float
+    floor: float
+    row_count: int
+    reference: str
+    text: str
+    since_us: int
+    found_us: int
+    seen_us: int
+    over_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What looks make of the episodes that are open."""
+
+    begin: tuple[tuple[Look, Finding], ...]
+    see: tuple[tuple[Episode, Look, Finding], ...]
+    end: tuple[Episode, ...]
+
+
+def decide(open_now: Sequence[Episode], looks: Sequence[Look]) -> Decided:
+    """What begins, goes on and is over. The looks are in the order of their spans, the shortest first. Pure.
+
+    An episode is over when no window has the column any more and the one that it was found in says that it is the same: a window that
+    is inconclusive, or has not the column, ends nothing.
+    """
+    found: dict[str, tuple[Look, Finding]] = {}
+    for look in looks:
+        for finding in look.comparison.findings:
+            found.setdefault(finding.column, (look, finding))
+    known = {one.column_name: one for one in open_now}
+    same = {
+        (look.span, column.name)
+        for look in looks
+        for column in look.comparison.columns
+        if column.state == "same" and (column.measures or not look.comparison.inconclusive)
+    }
+    spans = {look.span for look in looks}
+    return Decided(
+        begin=tuple(each for column, each in found.items() if column not in known),
+        see=tuple((known[column], *each) for column, each in found.items() if column in known),
+        end=tuple(
+            one
+            for column, one in known.items()
+            if column not in found
+            and ((one.span, column) in same or (one.span not in spans and any(name == column for _, name in same)))
+        ),
+    )
+
+
+def opened(database: Database | Transaction, project: str, environment: str, subject: str) -> list[Episode]:
+    """The episodes of a subject that are not over."""
+    rows = database.query(sql.open_episodes, project=project, environment=environment, subject=subject)
+    return [Episode(**row) for row in rows]
+
+
+def listed(
+    database: Database, project: str, environment: str = "", subject: str = "", most: int = 100
+) -> list[Episode]:
+    """The episodes of a project, an environment or a subject, the newest first."""
+    named = {"project": project, "environment": environment, "subject": subject, "most": most}
+    return [Episode(**row) for row in database.query(sql.episodes, **named)]
+
+
+def record(
+    tx: Transaction, project: str, environment: str, subject: str, looks: Sequence[Look], *, service: bool
+) -> Decided:
+    """Record looks and what they make of the episodes. `service`: the subject is one, else an asset that a job makes."""
+    now_us = clock.now_us()
+    decided = decide(opened(tx, project, environment, subject), looks)
+    for look in looks:
+        tx.execute(
+            sql.keep_look, project=project, environment=environment, subject=subject, span=look.span, part=look.part,
+            release=look.release, reference=look.reference, from_us=look.from_us, until_us=look.until_us,
+            row_count=look.window.rows, at_us=now_us, body=_body(look),
+        )  # fmt: skip
+    if looks:
+        tx.execute(sql.drop_looks, project=project, environment=environment, subject=subject, release=looks[0].release)
+    for look, finding in decided.begin:
+        one = _episode(Episode(clock.uuid7(), project, environment, subject, finding.column, "", "", "", "", "", 0.0, 0.0, 0, "", "",
+            look.from_us, now_us, now_us), look, finding)  # fmt: skip
+        if tx.execute(sql.insert_episode, **asdict(one)):
+            body = {"column": one.column_name, "measure": one.measure, "value": one.value, "floor": one.floor}
+            body |= {"rows": one.row_count, "window": [look.from_us, look.until_us], "reference": one.reference}
+            _tell(tx, one, "drift.found", body | {"text": one.text}, service=service)
+    for one, look, finding in decided.see:
+        seen = replace(_episode(one, look, finding), seen_us=now_us)
+        wanted = (
+            "id",
+            "release",
+            "span",
+            "part",
+            "check_name",
+            "measure",
+            "value",
+            "floor",
+            "row_count",
+            "reference",
+            "text",
+            "seen_us",
+        )
+        tx.execute(sql.see_episode, **{name: getattr(seen, name) for name in wanted})
+    for one in decided.end:
+        if tx.execute(sql.end_episode, id=one.id, over_us=now_us):
+            body = {"column": one.column_name, "since_us": one.found_us, "reference": one.reference}
+            body |= {"text": f"{one.column_name} is as it was in {one.reference}"}
+            _tell(tx, one, "drift.over", body, service=service)
+    return decided
+
+
+def _episode(one: Episode, look: Look, finding: Finding) -> Episode:
+    return replace(
+        one, release=look.release, span=look.span, part=look.part, check_name=finding.check, measure=finding.measure,
+        value=finding.value, floor=finding.floor, row_count=finding.rows, reference=look.reference, text=finding.text,
+    )  # fmt: skip
+
+
+def _tell(tx: Transaction, one: Episode, kind: str, body: Mapping[str, Any], *, service: bool) -> None:
+    place = f"{one.project}/{one.environment}"
+    what = {"service" if service else "asset": one.subject, "release": one.release}
+    events.append(tx, chain=one.project, kind=kind, subject=place, actor="ciranda", body={**what, **body})
+
+
+def _body(look: Look) -> str:
+    told = {"comparison": look.comparison.document(), "window": look.window.document(), "object": look.object}
+    return json.dumps(told, ensure_ascii=False)

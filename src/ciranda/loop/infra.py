@@ -234,8 +234,8 @@ def _left(bench: Bench) -> furnishing.Applied:
 def _kept(run: Run, workshop: Workshop, key: sealing.Key) -> furnishing.Applied:
     """What there is, by the state that Ciranda keeps."""
     state = states.latest(workshop.database, run.project, run.environment)
-    if state is None:
-        return furnishing.Applied(0, 0, {})
+    if state is None or state.gone:
+        return furnishing.Applied(0 if state is None else state.serial, 0, {})
     told = json.loads(states.open(workshop.store, key, state))
     return furnishing.Applied(state.serial, state.resources, outputs.of_state(told))
 

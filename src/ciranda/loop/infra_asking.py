@@ -8,6 +8,7 @@ from ciranda.kernel import clock, digest, errors
 from ciranda.kernel.database import Database, Transaction
 from ciranda.loop import restore
 from ciranda.loop.places import Workshop
+from ciranda.project.infra import SHORTEST
 from ciranda.release import releases
 from ciranda.release.manifest import Manifest
 
@@ -109,6 +110,8 @@ def _due(workshop: Workshop, place: places.Place, now_us: int) -> bool:
     """Whether it is time to look for drift again; a look that failed counts as one."""
     last = runs.asked(workshop.database, place.project, place.environment, "drift", _drift(place))
     looked_us = max(place.applied_us, place.checked_us or 0, 0 if last is None else last.queued_us)
+    if now_us - looked_us < int(SHORTEST * SECOND):
+        return False
     content = restore.manifest(workshop, releases.by_id(workshop.database, place.release))
     declared = content.infra.get(place.environment)
     if declared is None or now_us - looked_us < int(declared.check * SECOND):

@@ -6,7 +6,20 @@ from litestar import Litestar, asgi
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from ciranda.web import alerts, api, authority, configuration, data, exports, feedback, git, people, reacting, rollouts
+from ciranda.web import (
+    alerts,
+    api,
+    authority,
+    configuration,
+    data,
+    exports,
+    feedback,
+    git,
+    infra,
+    people,
+    reacting,
+    rollouts,
+)
 from ciranda.web.pages import handlers as page_handlers
 from ciranda.web.port import Control, Rooms
 
@@ -31,6 +44,12 @@ def build(
         await server(scope, receive, send)  # type: ignore[arg-type]
 
     acts = api.Api(control, rooms, lines)
+    backend = infra.Backend(acts)
+
+    @asgi("/api/v1/terraform", is_mount=True, copy_scope=True)
+    async def terraform(scope: Scope, receive: Receive, send: Send) -> None:
+        await backend(scope, receive, send)  # type: ignore[arg-type]
+
     known = authority.addresses(port)
 
     def guarded(app: ASGIApp) -> ASGIApp:
@@ -45,10 +64,12 @@ def build(
     return Litestar(
         [
             git_mount,
+            terraform,
             *acts.handlers(),
             *data.Data(acts).handlers(),
             *configuration.Configuration(acts).handlers(),
             *rollouts.Rollouts(acts).handlers(),
+            *infra.Infra(acts).handlers(),
             *people.People(acts).handlers(),
             *alerts.Alerting(acts).handlers(),
             *feedback.Feedback(acts).handlers(),

@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from ciranda.access import tokens
 from ciranda.app.alerts import Alerts
 from ciranda.app.feedback import Feedback
+from ciranda.app.infra import Infra
 from ciranda.app.metrics import Family
 from ciranda.app.people import People
 from ciranda.app.rollouts import Rollouts
@@ -26,6 +27,7 @@ class Control(Protocol):
     people: People
     alerts: Alerts
     rollouts: Rollouts
+    infra: Infra
     feedback: Feedback
 
     def user(self, token: str) -> tokens.User | None:

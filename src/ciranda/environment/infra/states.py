@@ -6,11 +6,11 @@ state is written with the identity of its lock, and whoever finds it locked is t
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ciranda.environment import times
-from ciranda.kernel import clock, digest, errors, sealing, statements
+from ciranda.kernel import clock, digest, errors, events, sealing, statements
 from ciranda.kernel.database import Database, Transaction
 from ciranda.kernel.store import Store
 
@@ -32,6 +32,11 @@ class State:
     run: str
     actor: str
     at_us: int
+
+    @property
+    def gone(self) -> bool:
+        """It was deleted: there is no state any more."""
+        return not self.object
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,21 +135,26 @@ def put(
     def work(tx: Transaction) -> State:
         _refuse_unlocked(tx, draft, writer, lock)
         last = latest(tx, project, environment)
-        if last is not None and (last.lineage, last.number) == (lineage, number) and open(store, key, last) == data:
+        same = last is not None and not last.gone and (last.lineage, last.number) == (lineage, number)
+        if last is not None and same and open(store, key, last) == data:
             return last
         if last is not None and writer.run and last.lineage == lineage and last.number >= number:
             raise errors.Refused(f"this state has the serial {number}, and {last.number} is there already")
-        made = State(
-            project, environment, 1 + (0 if last is None else last.serial), lineage, number, kept, draft.resources, writer.run,
-            writer.actor, clock.now_us(),
-        )  # fmt: skip
-        tx.execute(sql.insert_state, **{name: getattr(made, name) for name in made.__dataclass_fields__})
-        tx.execute(sql.drop_states, project=project, environment=environment, serial=made.serial - KEPT)
-        return made
+        return _insert(tx, replace(draft, object=kept), last)
 
     with store.steady():
         kept = store.put(sealing.seal(key, data, bound=_bound(draft)).encode())
         return database.write(work)
+
+
+def purge(tx: Transaction, project: str, environment: str, *, writer: Writer, lock: str) -> None:
+    """Let there be no state any more; older versions are kept as long as others. Raises as `put` does."""
+    last = latest(tx, project, environment)
+    if last is None or last.gone:
+        return
+    draft = State(project, environment, 0, last.lineage, last.number, "", 0, writer.run, writer.actor, 0)
+    _refuse_unlocked(tx, draft, writer, lock)
+    _insert(tx, draft, last)
 
 
 def lock_of(database: Database | Transaction, project: str, environment: str) -> Lock | None:
@@ -201,6 +211,17 @@ def resources(told: Mapping[str, Any]) -> list[tuple[str, str]]:
             provider = str(one.get("provider", "")).removeprefix('provider["').removesuffix('"]')
             found.append((f"{module}{one['type']}.{one['name']}{said}", provider))
     return sorted(found)
+
+
+def _insert(tx: Transaction, draft: State, last: State | None) -> State:
+    made = replace(draft, serial=1 + (0 if last is None else last.serial), at_us=clock.now_us())
+    tx.execute(sql.insert_state, **{name: getattr(made, name) for name in made.__dataclass_fields__})
+    tx.execute(sql.drop_states, project=made.project, environment=made.environment, serial=made.serial - KEPT)
+    if not made.run:  # what Ciranda's own Terraform does is told when it ends
+        body = {"environment": made.environment, "serial": made.serial, "resources": made.resources}
+        subject = f"{made.project}/{made.environment}"
+        events.append(tx, chain=made.project, kind="infra.written", subject=subject, actor=made.actor, body=body)
+    return made
 
 
 def _refuse_unlocked(tx: Transaction, draft: State, writer: Writer, lock: str) -> None:

@@ -65,7 +65,7 @@ def rejected(body: bytes) -> tuple[int, str]:
 
 
 def _metric(one: Metric, starts: Mapping[tuple[str, Labels], int], now_us: int) -> bytes:
-    head = [wire.text(1, one.name), wire.text(2, one.help), wire.text(3, one.unit)]
+    head = [wire.text(field, told) for field, told in ((1, one.name), (2, one.help), (3, one.unit)) if told]
     points = b"".join(
         wire.message(1, _point(point, starts.get((one.name, point.labels)), now_us)) for point in one.points
     )

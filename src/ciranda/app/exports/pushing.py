@@ -69,6 +69,7 @@ class OtlpPush:
         self._queue: deque[bytes] = deque()
         self._stirred = threading.Condition()
         self._sender: threading.Thread | None = None
+        self._closed = False
         self._resource = {
             "service.name": "ciranda",
             "service.version": __version__,
@@ -97,6 +98,12 @@ class OtlpPush:
             self._sender = threading.Thread(target=self._send, name="export otlp", daemon=True)
             self._sender.start()
 
+    def close(self) -> None:
+        """Send nothing more. What is on its way is not waited for."""
+        with self._stirred:
+            self._closed = True
+            self._stirred.notify()
+
     def _shorten(self) -> None:
         """The oldest go when too much waits: what is newest is worth most."""
         lost = 0
@@ -111,8 +118,9 @@ class OtlpPush:
         delay = FIRST
         while True:
             with self._stirred:
-                while not self._queue:
-                    self._stirred.wait()
+                self._stirred.wait_for(lambda: self._queue or self._closed)
+                if self._closed:
+                    return
                 first = self._queue[0]
             again = self._try(first)
             with self._stirred:
@@ -120,9 +128,9 @@ class OtlpPush:
                     delay = FIRST
                     if self._queue and self._queue[0] is first:
                         self._queue.popleft()
-                    continue
-            time.sleep(again or delay)
-            delay = min(delay * 2, LONGEST)
+                else:
+                    self._stirred.wait_for(lambda: self._closed, again or delay)
+                    delay = min(delay * 2, LONGEST)
 
     def _try(self, body: bytes) -> float | None:
         """Send once. None: done with; 0: again soon; else again after so many seconds."""

@@ -10,8 +10,9 @@ from ciranda.app import client, nearest
 from ciranda.app import home as homes
 from ciranda.app.views import plan as views
 from ciranda.app.views import project as projects
-from ciranda.cli import moving
+from ciranda.cli import furnished, moving
 from ciranda.environment import plans
+from ciranda.environment.infra import runs
 from ciranda.kernel import errors
 
 EXAMPLE = "  ciranda destroy -e prod\n  ciranda destroy -e prod --yes"
@@ -30,6 +31,7 @@ def main(given: argparse.Namespace) -> int:
     home = homes.locate(given.home)
     with homes.opened(home) as (database, store):
         project = projects.choose(database, given.project, Path.cwd())
+        furnished.plan(home, database, store, project, given.environment, None)
         found = views.destruction(database, store, project, given.environment)
         shown = "\n".join(views.lines(found)) + "\n"
         if found.plan.empty:
@@ -42,7 +44,13 @@ def main(given: argparse.Namespace) -> int:
         if not given.yes:
             confirm(given.environment)
         answer = client.of_home(home).post("destroy", project=project, environment=given.environment, plan=name)
-        return moving.finish(given, database, answer)
+        ended = moving.finish(given, database, answer)
+        run = runs.changing(database, project, given.environment)
+        if ended == 0 and run is not None and run.destroy:
+            furnished.ended(database, run.id, given.environment, timeout=given.timeout)
+            if not given.json:
+                sys.stdout.write(f"{given.environment}: its infrastructure is gone\n")
+        return ended
 
 
 def confirm(environment: str) -> None:

@@ -10,7 +10,9 @@ from ciranda.app import nearest
 from ciranda.app.views import plan as views
 from ciranda.app.views import project as projects
 from ciranda.app.views import saved
+from ciranda.cli import furnished
 from ciranda.environment import plans
+from ciranda.release import releases
 
 EXAMPLE = """\
   ciranda plan -e prod         # the newest release; ends with 2 where there is something to do
@@ -34,6 +36,10 @@ def main(given: argparse.Namespace) -> int:
     home = homes.locate(given.home)
     with homes.opened(home) as (database, store):
         project = projects.choose(database, given.project, Path.cwd())
+        newest = releases.latest(database, project)
+        wanted = given.release or (None if newest is None else newest.name)
+        if wanted is not None:
+            furnished.plan(home, database, store, project, given.environment, wanted)
         found = views.gather(database, store, project, given.environment, given.release, folder=home.repositories)
         if not found.plan.empty or given.out:
             database.write(lambda tx: plans.save(tx, found.plan, actor=nearest.actor()))

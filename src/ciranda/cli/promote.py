@@ -7,7 +7,7 @@ from pathlib import Path
 from ciranda.app import client
 from ciranda.app import home as homes
 from ciranda.app.views import project as projects
-from ciranda.cli import moving
+from ciranda.cli import furnished, moving
 
 EXAMPLE = '  ciranda promote r42 -e prod\n  ciranda promote r42 -e prod --emergency "late flights are scored as early"'
 
@@ -29,8 +29,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(given: argparse.Namespace) -> int:
     """Ask the server and wait. 0: it is live, 1: it may not enter, or could not be reached."""
     home = homes.locate(given.home)
-    with homes.opened(home) as (database, _):
+    with homes.opened(home) as (database, store):
         project = projects.choose(database, given.project, Path.cwd())
+        furnished.plan(home, database, store, project, given.environment, given.release)
         asked = {"environment": given.environment, "release": given.release, "emergency": given.emergency}
         answer = client.of_home(home).post("promote", project=project, **asked)
         ended = moving.finish(given, database, answer)

@@ -12,7 +12,7 @@ from ciranda.app.views import alerts as views
 from ciranda.app.views import project as projects
 from ciranda.app.views import screen
 from ciranda.cli import moments, words
-from ciranda.kernel import clock, errors
+from ciranda.kernel import errors
 from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
 from ciranda.monitor.alerts import wording
@@ -90,7 +90,7 @@ def _list(given: argparse.Namespace, database: Database, project: str) -> None:
                 words.out(f"  {line}")
     for alert in told.pending:
         words.out(f"{alert.group}")
-        words.out(f"  ● {alert.rule}   waits since {screen.ago(now - alert.since_us)}   {alert.text}")
+        words.out(f"  ● {alert.rule}   waits for {screen.lasted(now - alert.since_us)}   {alert.text}")
     if not told.groups and not told.pending:
         where = f" in {given.environment}" if given.environment else ""
         words.out(f"nothing is alerting{where} in {project}; what is watched: ciranda alert rules")
@@ -105,7 +105,7 @@ def _list(given: argparse.Namespace, database: Database, project: str) -> None:
 
 
 def _firing(alert: Alert, now: int, *, silenced: bool) -> list[str]:
-    facts = [alert.severity, f"since {screen.ago(now - (alert.fired_us or now))}"]
+    facts = [alert.severity, f"for {screen.lasted(now - (alert.fired_us or now))}"]
     facts += [f"owner {alert.owner}"] if alert.owner else []
     facts += [alert.release] if alert.release else []
     facts += [f"acknowledged by {alert.acked_by}"] if alert.acked_by else []

@@ -114,10 +114,7 @@ def lines(view: View) -> list[str]:
 
 def changed(changes: tuple[Change, ...]) -> list[str]:
     """Changes of resources, a line each."""
-    return [
-        f"  {SIGNS[one.action]} {one.address}{f'  {", ".join(one.attributes)}' if one.attributes else ''}"
-        for one in changes
-    ]
+    return [f"  {SIGNS[one.action]} {one.address}  {', '.join(one.attributes)}".rstrip() for one in changes]
 
 
 def drifted(view: View) -> list[str]:
@@ -140,9 +137,16 @@ def history(database: Database, project: str, environment: str, most: int) -> li
 def written(database: Database, project: str, environment: str) -> list[dict[str, Any]]:
     """The states that are kept, newest first, as JSON values."""
     return [
-        {"serial": one.serial, "number": one.number, "resources": one.resources, "run": one.run or None, "actor": one.actor, "at_us": one.at_us}
+        {
+            "serial": one.serial,
+            "number": one.number,
+            "resources": one.resources,
+            "run": one.run or None,
+            "actor": one.actor,
+            "at_us": one.at_us,
+        }
         for one in states.history(database, project, environment)
-    ]  # fmt: skip
+    ]
 
 
 def said(told: Mapping[str, Any]) -> str:

@@ -85,7 +85,7 @@ def describe(action: observed.Action) -> str | None:
             )
             return f"route {why}: {to or 'nothing'}"
         case BeginRollout(_, first):
-            return f"a rollout of {len(first.services)} services begins"
+            return f"a rollout of {', '.join(first.services)} begins"
         case KeepRollout(_, _, after, weight, fact) if fact:
             return f"rollout {fact}, {weight} %{f': {after.reason}' if after.reason else ''}"
         case observed.PutVerify(_):

@@ -195,3 +195,7 @@ GROUP BY project, environment, job, state ORDER BY project, environment, job, st
 -- name: asked_for_release
 -- Whether any entry of a release waits, or once waited, for approvals.
 SELECT digest FROM plan WHERE release = :release AND asked_us IS NOT NULL LIMIT 1;
+
+-- name: going_on
+-- How far a target is that enters by steps.
+SELECT state, step FROM rollout WHERE revision = :revision;

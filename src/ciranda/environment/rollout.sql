@@ -8,11 +8,6 @@ SELECT rollout.*, revision.rollout AS rules, revision.state AS revision_state
 FROM rollout JOIN revision ON revision.id = rollout.revision
 WHERE revision.project = :project AND revision.environment = :environment ORDER BY revision.number DESC LIMIT :most;
 
--- name: going_on
--- How far the target of an environment is, in few words.
-SELECT rollout.state, rollout.step, revision.rollout AS rules
-FROM rollout JOIN revision ON revision.id = rollout.revision WHERE rollout.revision = :revision;
-
 -- name: carried_on
 -- How far the same content was when another scale took its place.
 SELECT rollout.* FROM rollout JOIN revision ON revision.id = rollout.revision

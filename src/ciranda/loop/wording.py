@@ -229,12 +229,7 @@ def environment(
 def share(revision: revisions.Revision, release: str, live: str, weight: int, *, width: int) -> str:
     """That a release has begun to enter by steps."""
     follow = f"ciranda rollout -e {revision.environment} --follow"
-    return line(
-        revision.environment,
-        "",
-        f"{weight} % of the requests go to {release}, the others to {live}: {follow}",
-        width=width,
-    )
+    return line(revision.environment, "", f"{weight} % to {release}, {100 - weight} % to {live}: {follow}", width=width)
 
 
 def waits(revision: revisions.Revision, rolled: rows.Row, *, width: int) -> list[str]:

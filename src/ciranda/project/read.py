@@ -19,7 +19,7 @@ from ciranda.project import (
     predictions,
     problems,
     reactions,
-    rollout,
+    rollout_keys,
     schema,
     sources,
 )
@@ -249,7 +249,7 @@ def _environment(name: str, table: Table, settings: Sequence[Setting]) -> Enviro
         _secrets(table),
         infra.folder(table),
         infra.check(table),
-        rollout.read(table),
+        rollout_keys.read(table),
         table.flag("four_eyes"),
         _freeze(table),
     )

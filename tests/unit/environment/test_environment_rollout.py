@@ -121,7 +121,7 @@ def test_aborted_goes_back() -> None:
     world = rolling()
     world.say("aborted")
     world.run(2)
-    assert world.ends["revision-r2"] == "aborted"
+    assert world.ends["revision-r2"] == "at 10 %: aborted"
     assert world.weights() == {"r1": 100}
 
 

@@ -49,6 +49,7 @@ class View:
     blocked: str = ""  # why it does not enter by itself now
     unconfined: str = ""  # why its instances run without bubblewrap
     unkept: tuple[str, ...] = ()  # sources of the release that no store keeps
+    beside: str = ""  # the live release that it would have to compare with; empty: none that has a service of it
 
     @property
     def release(self) -> str:
@@ -77,6 +78,7 @@ class View:
             "counts": difference.counts(self.plan.parts),
             "warm": self.costs.warm,
             "seconds": {"start": self.costs.start, "swap": self.costs.swap},
+            "rollout": None if not _steps(self) or (rules := self.plan.resolved.rollout) is None else rules.document(),
             "commits": None if self.commits is None else {"count": self.commits[0], "people": self.commits[1]},
             "approvals": {"needed": self.plan.needed, "by": list(self.approvals), "four_eyes": self.plan.four_eyes},
             "blocked": self.blocked,
@@ -149,7 +151,16 @@ def look(database: Database, read: plans.Read, made: plans.Plan, *, folder: Path
         blocked=_blocked(database, read, made, before),
         unconfined=_unconfined(read, after),
         unkept=() if after is None else read(after).unkept,
+        beside=_beside(database, made),
     )
+
+
+def _beside(database: Database, made: plans.Plan) -> str:
+    live = revisions.live(database, made.project, made.environment)
+    if live is None or made.release is None or live.release == made.release.id:
+        return ""
+    shared = live.instances.keys() & made.resolved.instances.keys()
+    return releases.by_id(database, live.release).name if shared else ""
 
 
 def touched(database: Database, content: Manifest, parts: tuple[plan.Part, ...]) -> dict[str, tuple[str, ...]]:
@@ -203,9 +214,24 @@ def _forward(view: View) -> str:
         return "routes go, then instances; nothing stays warm"
     if not view.plan.resolved.instances:
         return "nothing to start"
+    by = _steps(view)
     if view.costs.warm:
-        return f"a swap: {view.release} is warm{_about(view.costs.swap)}"
-    return f"new instances, then a swap{_about(view.costs.start)}"
+        return f"{by or 'a swap'}: {view.release} is warm{_about(view.costs.swap)}"
+    return (
+        f"new instances{_about(view.costs.start)}, then {by}"
+        if by
+        else f"new instances, then a swap{_about(view.costs.start)}"
+    )
+
+
+def _steps(view: View) -> str:
+    """By which shares a release enters; empty: at once, as where nothing is live that it could be compared with."""
+    rules = view.plan.resolved.rollout
+    if rules is None or not view.beside:
+        return ""
+    shares = " → ".join(f"{step} %" for step in rules.steps)
+    quiet = "waits for you" if rules.quiet == "hold" else "goes on"
+    return f"{shares} of the requests, each when it is no worse than {view.beside}; after {rules.at_most:g} s in doubt it {quiet}"
 
 
 def _way_back(view: View) -> str:

@@ -141,7 +141,7 @@ def lines(view: View) -> list[str]:
         )
         found += [f"    {_bar(each.spent)}  {each.text}" for each in one.evidence]
         found.append(f"    {one.outcome}: {one.reason}")
-    if view.reason:
+    if view.reason and not any(one.reason in view.reason for one in view.services):
         found.append(f"  {view.reason}")
     return [*found, *_next(view)]
 

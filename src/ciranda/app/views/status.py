@@ -233,7 +233,7 @@ def _environment(database: Database, place: revisions.Environment, running: Runn
         name=name,
         live=None if live is None or release is None else Step(live.number, release.name, live.ended_us or now_us),
         verified=_verified(database, live, release),
-        target=None if target is None else _step(database, target, target.created_us, _doing(target)),
+        target=None if target is None else _step(database, target, target.created_us, _doing(database, target)),
         failed=None if failed is None else _step(database, failed, failed.ended_us or now_us, failed.reason),
         held=_held(place),
         warm=_warm(database, reached, running),
@@ -249,9 +249,13 @@ def _step(database: Database, revision: revisions.Revision, since_us: int, text:
     return Step(revision.number, releases.by_id(database, revision.release).name, since_us, text)
 
 
-def _doing(target: revisions.Revision) -> str:
+def _doing(database: Database, target: revisions.Revision) -> str:
     if target.routed_us is None:
         return "starting"
+    rolled = None if target.rollout is None else database.one(sql.going_on, revision=target.id)
+    if rolled is not None and target.rollout is not None and rolled["state"] in ("running", "paused", "waiting"):
+        state = "" if rolled["state"] == "running" else f", {rolled['state']},"
+        return f"at {target.rollout.steps[rolled['step']]} %{state}"
     return "being verified" if target.verification is not None else "being watched"
 
 
@@ -320,7 +324,8 @@ def _services(database: Database, live: revisions.Revision, running: Running, no
         route = routes.get(prefix)
         targets = route.targets if route is not None else ()
         alive = [(target.release, one) for target in targets for one in target.instances if one in running.instances]
-        others = sorted({other for other, _ in alive if other != release})
+        split = len(targets) > 1  # both answer: their shares are told beside the release
+        others = [] if split else sorted({other for other, _ in alive if other != release})
         counted = running.counted.get((prefix, release))
         found.append(
             Service(

@@ -48,13 +48,6 @@ def history(database: Database | Transaction, project: str, environment: str, mo
     return [_row(row) for row in rows]
 
 
-def percent(database: Database, revision: str) -> tuple[int, str] | None:
-    """The percent that a target gets now and the state of its rollout; None where none has begun."""
-    row = database.one(sql.going_on, revision=revision)
-    rules = None if row is None else rules_of.of_document(json.loads(row["rules"]))
-    return None if row is None or rules is None else (rules.steps[row["step"]], row["state"])
-
-
 def begin(tx: Transaction, target: Revision, against: str, first: Progress, *, actor: str) -> None:
     """Record the first step; safe to repeat. What only another scale has interrupted goes on where it was."""
     carried = tx.one(

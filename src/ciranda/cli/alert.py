@@ -23,6 +23,7 @@ EXAMPLE = (
     '  ciranda alert silence errors --for 2h --reason "the source is being moved"\n'
     "  ciranda alert unsilence errors"
 )
+STALE = 3 * 60 * 1_000_000  # µs after which an alert that nothing was measured of says so
 ACTS = ("list", "rules", "ack", "silence", "unsilence")
 
 
@@ -110,6 +111,8 @@ def _firing(alert: Alert, now: int, *, silenced: bool) -> list[str]:
     facts += [alert.release] if alert.release else []
     facts += [f"acknowledged by {alert.acked_by}"] if alert.acked_by else []
     facts += ["silenced"] if silenced else []
+    quiet = alert.source == "ciranda" and alert.under_us is None and now - alert.seen_us > STALE
+    facts += [f"no data for {screen.lasted(now - alert.seen_us)}"] if quiet else []
     found = [f"✗ {alert.rule}   {'   '.join(facts)}", f"    {alert.text}"]
     found += [f"    {alert.acked_by}: {alert.note}"] if alert.note else []
     return [*found, *([f"    what to do: {alert.runbook}"] if alert.runbook else [])]
@@ -156,9 +159,7 @@ def _say(given: argparse.Namespace, answer: dict[str, Any]) -> None:
         case "ack":
             words.out(f"{of}: you look after it; everybody sees that: ciranda alert list")
         case "silence":
-            left = screen.lasted(answer["until_us"] - clock.now_us())
-            words.out(
-                f"nobody is told of {of} for {left}; end it: ciranda alert unsilence {given.alert or given.service}"
-            )
+            named = given.alert or given.service
+            words.out(f"nobody is told of {of} for {given.length}; end it: ciranda alert unsilence {named}")
         case _:
             words.out(f"{of} is told again")

@@ -110,6 +110,7 @@ def gather(
         if service not in there:
             hint = names.suggestion(service, there) or f"what there is: {', '.join(there) or 'none'}"
             raise errors.NotFound(f"{place} of {project} has no service {service}", hint=hint)
+    grown = {one.service: one.whole for one in courses.together(courses.grown(reading, labels, now - since_us, now))}
     week = courses.read(reading, labels, now - 8 * DAY, now, 10 * MINUTE) if deep else []
     moves = _moves(database, project, place) if deep else {}
     services = []
@@ -123,7 +124,10 @@ def gather(
                 one.service,
                 tuple(some.release for some in read if some.service == one.service and any(some.requests)),
                 (
-                    *(_traffic(name, one, past, _finer(reading, its, name), moves) for name in NAMES),
+                    *(
+                        _traffic(name, one, grown.get(one.service), past, _finer(reading, its, name), moves)
+                        for name in NAMES
+                    ),
                     *_saturation(reading, its, now - since_us, now, step, one.times),
                 ),
             )
@@ -143,9 +147,8 @@ def values(name: str, course: courses.Course) -> Values:
             return course.quantiles(int(name[1:]) / 100)
 
 
-def whole(name: str, course: courses.Course) -> float | None:
-    """A figure over all of a course."""
-    all_ = course.whole
+def whole(name: str, all_: courses.Whole | None) -> float | None:
+    """A figure over all of a time."""
     if all_ is None:
         return None
     match name:
@@ -182,7 +185,12 @@ def _finer(reading: Reading, labels: Mapping[str, str], name: str) -> Finer:
 
 
 def _traffic(
-    name: str, course: courses.Course, past: courses.Course | None, finer: Finer, moves: Mapping[int, str]
+    name: str,
+    course: courses.Course,
+    all_: courses.Whole | None,
+    past: courses.Course | None,
+    finer: Finer,
+    moves: Mapping[int, str],
 ) -> Figure:
     found = trends.Trend(None, None, None) if past is None else trends.trend(past.times, values(name, past))
     change = found.change
@@ -193,7 +201,7 @@ def _traffic(
             at = min((one.at_us for one in near), key=lambda at: abs(at - rough))
             change = trends.Change(at, change.before, change.after, change.sure)
     told = "" if change is None else sentence(name, change, trends.cause(change, moves))
-    return Figure(name, values(name, course), whole(name, course), found.now, found.week, change, told)
+    return Figure(name, values(name, course), whole(name, all_), found.now, found.week, change, told)
 
 
 def sentence(name: str, change: trends.Change, cause: tuple[str, int] | None) -> str:

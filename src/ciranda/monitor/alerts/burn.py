@@ -5,7 +5,7 @@ faster than the factor says, so that it is sure, and over soon after its cause i
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ciranda.monitor.alerts import wording
 from ciranda.monitor.alerts.measure import Found
@@ -82,13 +82,16 @@ def measure(reading: Reading, watched: Watched, now: int) -> list[tuple[Found, B
         seen = {length: _by_release(reading, labels, length, now) for length in lengths}
         releases = sorted(seen[lengths[0]])  # those that had traffic lately: others burn nothing now
         for promise in promises(objective):
+            quicker: set[str] = set()  # releases of which an alert says already that they burn too fast
             for burn in BURNS:
                 one = rule(name, promise.kind, burn)
                 if not releases:
                     found.append((Found(one, "objective", "no data", objective.service), burn, objective))
                 for release in releases:
                     windows = (seen[burn.long].get(release), seen[burn.short].get(release))
-                    found.append((judge(one, objective, promise, burn, release, windows), burn, objective))
+                    judged = judge(one, objective, promise, burn, release, windows)
+                    found.append((replace(judged, behind=release in quicker), burn, objective))
+                    quicker |= {release} if judged.outcome == "over" else set()
     return found
 
 
@@ -120,9 +123,7 @@ def standing(reading: Reading, labels: Mapping[str, str], name: str, objective: 
     """Where an objective stands over its window."""
     over = round(objective.window * SECOND)
     whole = None
-    read = courses.together(
-        courses.read(reading, {**labels, "service": objective.service}, now - over, now, courses.step_for(over))
-    )
+    read = courses.together(courses.grown(reading, {**labels, "service": objective.service}, now - over, now))
     if read:
         whole = read[0].whole
     found = []
@@ -136,5 +137,5 @@ def standing(reading: Reading, labels: Mapping[str, str], name: str, objective: 
 
 def _by_release(reading: Reading, labels: Mapping[str, str], length: float, now: int) -> dict[str, courses.Whole]:
     over = round(length * SECOND)
-    read = courses.read(reading, labels, now - over, now, courses.step_for(over))
+    read = courses.grown(reading, labels, now - over, now)
     return {one.release: whole for one in read if (whole := one.whole) is not None}

@@ -21,7 +21,10 @@ FRESH = 2 * MINUTE  # µs within which what is now was sampled
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a rule found of one thing. `part`: a job, or a release by itself; `release`: the one to look at."""
+    """What a rule found of one thing. `part`: a job, or a release by itself; `release`: the one to look at.
+
+    `behind`: a quicker rule of the same objective is over too, and says all there is to say.
+    """
 
     rule: str
     metric: str
@@ -31,6 +34,7 @@ class Found:
     release: str = ""
     value: float | None = None
     text: str = ""
+    behind: bool = False
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -85,7 +89,7 @@ class Measuring:
         labels = {"project": watched.project, "environment": watched.environment}
         if rule.service:
             labels["service"] = rule.service
-        read = courses.read(self.reading, labels, now - over, now, courses.step_for(over))
+        read = courses.grown(self.reading, labels, now - over, now)
         whole = {one.service: one.whole for one in courses.together(read)}
         found = []
         for service in services:
@@ -112,7 +116,7 @@ class Measuring:
             lines = self.reading.read(name, labels, until - 7 * DAY, until, HOUR, how)
             known = [value for line in lines for value in line.known]
             return math.fsum(known) / len(known) if len(known) >= WEEK else None
-        read = courses.together(courses.read(self.reading, labels, until - 7 * DAY, until, HOUR))
+        read = courses.together(courses.grown(self.reading, labels, until - 7 * DAY, until))
         if not read or sum(value is not None for value in read[0].requests) < WEEK:
             return None
         whole = read[0].whole
@@ -129,8 +133,7 @@ class Measuring:
         name, how = _INSTANCES[metric]
         lines = self.reading.read(name, labels, now - over, now, courses.step_for(over), how)
         if metric == "restarts":
-            step = courses.step_for(over) / SECOND
-            known = [value * step for line in lines for value in line.known]
+            known = [value for line in lines for value in line.known]
             return self._one(rule, service, facts.live, round(math.fsum(known)) if known else None, None)
         means = [math.fsum(line.known) / len(line.known) for line in lines if line.known]
         value = (math.fsum(means) if metric == "in_flight" else max(means)) if means else None
@@ -170,7 +173,7 @@ _INSTANCES: Mapping[str, tuple[str, How]] = {
     "cpu": ("cpu_seconds", "rate"),
     "memory": ("memory_bytes", "max"),
     "in_flight": ("in_flight", "mean"),
-    "restarts": ("restarts_total", "rate"),
+    "restarts": ("restarts_total", "sum"),
 }
 
 

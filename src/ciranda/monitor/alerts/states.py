@@ -136,6 +136,8 @@ def _next(
         return Act(alert, drop=True) if alert is not None and waited else None
     if one.outcome == "under":
         return None if alert is None else _under(alert, now)
+    if alert is None and one.behind:
+        return None
     if alert is None:
         alert = Alert(
             clock.uuid7(), project, environment, *one.key, one.release, one.metric, "pending", told.severity, told.owner,

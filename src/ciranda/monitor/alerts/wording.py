@@ -25,6 +25,8 @@ def said(metric: str, value: float) -> str:
         return took(value)
     if metric == "rate":
         return f"{value:.3g} /s"
+    if metric == "cpu":
+        return f"{value:.2g} cores"
     if metric == "memory":
         return f"{value / 1e6:,.0f} MB"
     return f"{value:.4g}"
@@ -32,7 +34,8 @@ def said(metric: str, value: float) -> str:
 
 def share(value: float) -> str:
     """A share in percent, with as many figures as it needs."""
-    return f"{value * 100:.3g} %"
+    percent = value * 100
+    return f"{percent:,.0f} %" if percent >= 100 else f"{percent:.3g} %"
 
 
 def took(seconds: float) -> str:

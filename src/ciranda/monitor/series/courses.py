@@ -5,16 +5,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ciranda.monitor.series.levels import DAY, HOUR, MINUTE, SECOND
-from ciranda.monitor.series.samples import LATENCY, Reading
+from ciranda.monitor.series.samples import LATENCY, How, Reading
 
 Values = tuple[float | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """One release of a service, or all of them, step by step; None where nothing is known. Rates are a second.
+    """One release of a service, or all of them, step by step; None where nothing is known.
 
-    `buckets`: by bound in µs the answers that took at most as long.
+    Requests and errors are a second (`read`), or how many there were (`grown`). `buckets`: by bound in µs the same of the answers that
+    took at most as long.
     """
 
     service: str
@@ -43,14 +44,14 @@ class Course:
 
     @property
     def whole(self) -> "Whole | None":
-        """All steps as one; None: nothing is known of any."""
-        asked, bad = _mean(self.requests), _mean(self.errors)
-        if asked is None:
-            return None
+        """All steps of what `grown` gives as one; None: nothing is known of any."""
         known = sum(value is not None for value in self.requests)
-        buckets = {bound: _mean(values) or 0.0 for bound, values in self.buckets.items()}
-        seconds = known * (self.times[1] - self.times[0]) / 1e6 if len(self.times) > 1 else 0.0
-        return Whole(asked, bad or 0.0, buckets, seconds)
+        if not known:
+            return None
+        length = self.times[1] - self.times[0] if len(self.times) > 1 else SECOND
+        seconds = known * length / SECOND
+        buckets = {bound: _total(values) / seconds for bound, values in self.buckets.items()}
+        return Whole(_total(self.requests) / seconds, _total(self.errors) / seconds, buckets, seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +96,19 @@ def step_for(over_us: int) -> int:
     return HOUR
 
 
-def read(reading: Reading, labels: Mapping[str, str], since_us: int, until_us: int, step_us: int) -> list[Course]:
+def grown(reading: Reading, labels: Mapping[str, str], since_us: int, until_us: int) -> list[Course]:
+    """How many there were in each step: what counts over all of a time."""
+    return read(reading, labels, since_us, until_us, step_for(until_us - since_us), "sum")
+
+
+def read(
+    reading: Reading, labels: Mapping[str, str], since_us: int, until_us: int, step_us: int, how: How = "rate"
+) -> list[Course]:
     """The course of each release of each service whose labels are at least these (`project`, `environment`, …)."""
     names = [name for name in reading.metrics(labels) if name in ("requests", "errors") or name.startswith(LATENCY)]
     if "requests" not in names:
         return []
-    found = reading.several(names, labels, since_us, until_us, step_us, "rate")
+    found = reading.several(names, labels, since_us, until_us, step_us, how)
     by: dict[tuple[str, str], dict[str, Values]] = {}
     times: tuple[int, ...] = ()
     for name, lines in found.items():
@@ -151,9 +159,8 @@ def _added(columns: Iterable[Values]) -> Values:
     )
 
 
-def _mean(values: Values) -> float | None:
-    known = [value for value in values if value is not None]
-    return math.fsum(known) / len(known) if known else None
+def _total(values: Values) -> float:
+    return math.fsum(value for value in values if value is not None)
 
 
 def quantile(bounds: Sequence[int], counts: Sequence[float], total: float, share: float) -> float | None:

@@ -135,6 +135,8 @@ def expression(name: str, labels: Mapping[str, str], step: int, how: How, kept: 
     by = ", ".join(kept)
     if how == "rate":
         return f"sum by ({by}) (rate({name}{selector(labels)}[{max(step, WINDOW)}s]))"
+    if how == "sum" and name.endswith(("_total", "_bucket")):
+        return f"sum by ({by}) (increase({name}{selector(labels)}[{step}s]))"
     return f"sum by ({by}) ({_OVER[how]}_over_time({name}{selector(labels)}[{step}s]))"
 
 

@@ -43,7 +43,8 @@ class Reading(Protocol):
         """A line for each series of a metric whose labels are at least these.
 
         Steps lie on whole multiples of `step_us`; a step that is finer than what is kept of that time is made as coarse.
-        `rate` is a counter's growth a second, over restarts of what counts; `sum` is over the samples of a step.
+        Of a counter `rate` is its growth a second and `sum` its growth, over restarts of what counts; of anything else `sum` adds up
+        its samples.
         """
 
     def several(

@@ -28,8 +28,10 @@ def grid(since_us: int, until_us: int, step_us: int) -> range:
     return range(since_us // step_us * step_us, until_us, step_us)
 
 
-def rates(times: Sequence[int], values: Sequence[float], steps: range, gap_us: int = GAP) -> Points:
-    """Growth a second in each step.
+def growth(
+    times: Sequence[int], values: Sequence[float], steps: range, gap_us: int = GAP, *, a_second: bool = True
+) -> Points:
+    """What a counter grew in each step, `a_second` of the time that is known of it or in all.
 
     What a counter grew between two samples is spread evenly over the time between them, so that steps need not meet samples.
     A counter that falls below half began anew; one that falls less was read by a clock that went back.
@@ -58,7 +60,7 @@ def rates(times: Sequence[int], values: Sequence[float], steps: range, gap_us: i
             grown[number] += more * part / length
             covered[number] += part
     return tuple(
-        (start, grown[number] * 1e6 / covered[number] if covered[number] else None)
+        (start, (grown[number] * 1e6 / covered[number] if a_second else grown[number]) if covered[number] else None)
         for number, start in enumerate(steps)
     )
 

@@ -115,7 +115,7 @@ class Store:
                 for at, value in tail.get(id, ()):
                     if begin <= at <= until_us:
                         known.add(at, 1.0, value, value, value, value)
-                points = _points(known, grid, how, level)
+                points = _points(known, grid, how, level, counter=cumulative(metric))
                 if any(value is not None for _, value in points):
                     found[metric].append(Line(told, points))
 
@@ -314,11 +314,11 @@ def _tail(connection: sqlite3.Connection, wanted: set[int], since_us: int) -> di
     return found
 
 
-def _points(known: steps.Known, grid: range, how: How, level: levels.Level) -> steps.Points:
-    if how != "rate":
+def _points(known: steps.Known, grid: range, how: How, level: levels.Level, *, counter: bool) -> steps.Points:
+    if how != "rate" and not (counter and how == "sum"):
         return steps.gauges(known, grid, how)
     gap = max(steps.GAP, level.slot + 30 * SECOND)
-    return steps.rates(known.times, [value[4] for value in known.values], grid, gap)
+    return steps.growth(known.times, [value[4] for value in known.values], grid, gap, a_second=how == "rate")
 
 
 def _code(error: sqlite3.DatabaseError) -> int:

@@ -17,7 +17,7 @@ from ciranda.environment import revisions
 from ciranda.kernel import errors
 from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
-from ciranda.loop import changes
+from ciranda.loop import changes, infra_asking
 from ciranda.release import manifest, releases
 
 EXAMPLE = (
@@ -59,7 +59,7 @@ def main(given: argparse.Namespace) -> int:
     with homes.opened(home) as (database, store):
         project = projects.choose(database, given.project, Path.cwd())
         back = perform(given, home, database, store, project)
-        hint = revert(database, project, back)
+        hint = [*infra(database, store, project, back), *revert(database, project, back)]
     done = back.first is not None or back.state == "reached"
     if given.json:
         said = {name: getattr(back, name) for name in back.__dataclass_fields__}
@@ -122,6 +122,18 @@ def lines(back: Back, timeout: float) -> list[str]:
     held = f"{place} is held at {target['release']}: nothing new enters until  ciranda hold {place} --release"
     unkept = [f"! {target['release']} is {facts.unreplayable(back.unkept)}"] if back.unkept else []
     return [step, *unkept, held]
+
+
+def infra(database: Database, store: Store, project: str, back: Back) -> list[str]:
+    """What is said where the older release has other infrastructure: that does not go back by itself."""
+    target, place = back.target, back.target["environment"]
+    content = _content(store, releases.get(database, project, target["release"]))
+    found = None if content is None else infra_asking.stands(database, project, place, content)
+    if found is None or found.state in ("same", "left"):
+        return []
+    return [
+        f"its infrastructure stays as it is; {target['release']} had another: ciranda plan -e {place} {target['release']}"
+    ]
 
 
 def revert(database: Database, project: str, back: Back) -> list[str]:

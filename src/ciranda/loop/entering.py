@@ -1,6 +1,7 @@
 """A release enters an environment: by the plan of that entry, when as many users have approved it as the environment asks for."""
 
 from ciranda.environment import freezes, furnishing, plans, revisions, saved_plans
+from ciranda.environment.infra.standing import Standing
 from ciranda.kernel import errors
 from ciranda.kernel.database import Transaction
 from ciranda.loop import infra_asking, restore, tell, wording
@@ -22,7 +23,9 @@ def enter(
             raise errors.NotYet(f"{environment} runs something else now")
         made = plans.make(tx, read, change.project, environment, release)
         plans.apply(tx, made, read, actor=change.actor)
+        furnished.append(made.resolved.infra)
 
+    furnished: list[Standing | None] = []
     content = restore.manifest(places, release)
     try:
         places.database.write(work)
@@ -31,7 +34,7 @@ def enter(
         if told:
             hint = f"again: ciranda plan {release.name} -e {environment}" if "could not" in told else ""
             more = (f"{'':15}{hint}",) if hint else ()
-            say(change, environment, f"{environment}:{told}", f"infra  {told}", places, *more)
+            say(change, environment, f"{environment}:{told}", told, places, *more)
         return False
     except errors.NotYet:  # in this very moment what the checks compared with was replaced
         return False
@@ -39,7 +42,17 @@ def enter(
         text = f"{release.name} waits: {refused.message}"
         say(change, environment, f"{environment}:{refused.message}", text, places, f"{'':15}{refused.hint}")
         return False
+    if furnished and (told := _applying(furnished[-1])):
+        say(change, environment, f"{environment}:{told}", told, places)
     return True
+
+
+def _applying(found: Standing | None) -> str:
+    """What becomes of the infrastructure before the release starts; "" for nothing."""
+    if found is None or found.answer is None or not found.applies:
+        return ""
+    counts = found.answer.counts()
+    return f"infra: {counts['add']} to add, {counts['change']} to change, {counts['destroy']} to destroy"
 
 
 def lacks(release: releases.Release, content: Manifest, environment: str, places: Workshop, *, actor: str) -> bool:

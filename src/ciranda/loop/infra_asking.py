@@ -52,9 +52,9 @@ def first(workshop: Workshop, release: releases.Release, content: Manifest, envi
         if found is None or found.state != "unplanned":
             return ""
         if found.problem:
-            return f"{found.folder} could not be planned: {found.problem}"
+            return f"infra: could not be planned: {found.problem}"
         runs.look(tx, release.project, environment, "plan", found.question, release=release.id, actor=actor)
-        return f"{found.folder} is being planned"
+        return "infra: is being planned"
 
     return workshop.database.write(work)
 

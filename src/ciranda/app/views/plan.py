@@ -328,7 +328,7 @@ def _blocked(database: Database, read: plans.Read, made: plans.Plan, before: rel
     place = next((one for one in revisions.environments(database, made.project) if one.name == made.environment), None)
     if made.release is None:
         return ""
-    if place is not None and place.held:
+    if place is not None and place.held and not plans.stays(made):
         reason = f": {place.held_reason}" if place.held_reason else ""
         return f"{place.name} is held by {place.held_by}{reason}: let it in with  ciranda hold {place.name} --release"
     frozen = freezes.of(() if place is None else place.frozen, made.freeze)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from ciranda.environment import outputs, revisions
 from ciranda.kernel import clock, errors, log, statements
@@ -15,7 +16,7 @@ from ciranda.monitor.series.samples import Sample
 from ciranda.monitor.windows import episodes, looking, references
 from ciranda.release import manifest, releases
 
-EVERY = 5.0  # seconds between looks
+EVERY = 2.0  # seconds between looks
 PAUSE = 20.0  # seconds between two looks at a service that little was added to
 ENOUGH = 200  # new rows that are worth a look before that
 FIGURED = 100_000  # predictions, the newest ones, of which figures are sampled
@@ -42,10 +43,10 @@ class Drifting:
     def look(self) -> None:
         """Look at what is new. What goes wrong with one service is said, once, and keeps no other from being looked at."""
         now_us = clock.now_us()
-        for place in revisions.environments(self.database):
-            self._guarded(f"{place.project}/{place.name}", lambda one=place: self._ask(one.project, one.name))
+        for one in revisions.environments(self.database):
+            self._guarded(f"{one.project}/{one.name}", partial(self._ask, one.project, one.name))
         for place in batches.places(self.database, now_us - batches.DAY_US):
-            self._guarded(f"{place.project}/{place.environment}/{place.service}", lambda one=place: self._service(one))
+            self._guarded(f"{place.project}/{place.environment}/{place.service}", partial(self._service, place))
 
     def _guarded(self, what: str, act: Callable[[], None]) -> None:
         try:
@@ -65,14 +66,15 @@ class Drifting:
         content = self.content(project, release)
         for name, service in content.services.items() if content is not None else ():
             if service.predictions is not None and not self._known(project, "", name, release):
-                self.database.write(lambda tx, name=name: drifting.ask(tx, project, release, name))
+                self.database.write(partial(drifting.ask, project=project, release=release, service=name))
         for asset, output in outputs.current(self.database, project, environment).items():
             known = (project, environment, asset, release, str(output.at_us))
             if output.version.codec == "parquet" and known not in self._asked:
                 self._asked.add(known)
                 there = self.database.query(sql.looks, project=project, environment=environment, subject=asset)
                 if not any(row["from_us"] == output.at_us and row["release"] == release for row in there):
-                    self.database.write(lambda tx, asset=asset: drifting.ask_output(tx, project, environment, asset))
+                    named = {"project": project, "environment": environment, "asset": asset}
+                    self.database.write(partial(drifting.ask_output, **named))
 
     def _known(self, project: str, environment: str, subject: str, release: str) -> bool:
         known = (project, subject, release)

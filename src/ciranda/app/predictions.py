@@ -13,7 +13,7 @@ from ciranda.monitor.windows import looking
 from ciranda.project.predictions import Predictions as Declared
 from ciranda.release import manifest, releases
 
-EVERY = 3.0  # seconds between looks at the spools
+EVERY = 1.0  # seconds between looks at the spools
 TIDY = 600.0  # seconds between looks for what can be put together or let go
 
 

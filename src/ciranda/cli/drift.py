@@ -9,7 +9,7 @@ from ciranda.app.views import drift as views
 from ciranda.app.views import project as projects
 from ciranda.app.views import screen
 from ciranda.cli import words
-from ciranda.kernel import errors
+from ciranda.kernel import clock, errors
 from ciranda.monitor.windows.episodes import Episode
 
 EXAMPLE = """\
@@ -79,13 +79,13 @@ def _subject(given: argparse.Namespace, project: str, one: views.Subject) -> Non
     for line in _compared(one):
         words.out(f"  {line}")
     for episode in one.over:
-        ended = screen.ago(episode.over_us or 0)
-        words.out(f"  over    {episode.column_name}: drifted from {screen.ago(episode.found_us)}, over {ended}")
+        ended = _ago(episode.over_us or 0)
+        words.out(f"  over    {episode.column_name}: drifted from {_ago(episode.found_us)}, over {ended}")
 
 
 def _episode(one: Episode) -> None:
     words.out(f"  ! {one.text}")
-    words.out(f"      since {screen.ago(one.found_us)} in {one.release}, compared with {one.reference}")
+    words.out(f"      since {_ago(one.found_us)} in {one.release}, compared with {one.reference}")
 
 
 def _window(window: views.Window) -> None:
@@ -118,12 +118,17 @@ def _picture(seen: views.Seen) -> None:
 
 def _compared(one: views.Subject) -> list[str]:
     """What was looked at, a line a window."""
-    lines = []
+    lines: list[str] = []
     for window in one.windows:
         drifting = sum(seen.state in ("drifted", "faulty") for seen in window.columns)
-        what = f"{window.said} ({window.rows:,} rows) beside {window.reference} ({window.reference_rows:,} rows)"
+        rows = "" if f"{window.rows:,}" in window.said else f" ({window.rows:,} rows)"
+        what = f"{window.said}{rows} beside {window.reference} ({window.reference_rows:,} rows)"
         told = window.inconclusive or f"{drifting} of {words.count(len(window.columns), 'column')}"
         lines.append(
             f"{'looked' if not lines else '':<7} {what}: {'inconclusive, ' if window.inconclusive else ''}{told}"
         )
     return lines
+
+
+def _ago(at_us: int) -> str:
+    return screen.ago(clock.now_us() - at_us)

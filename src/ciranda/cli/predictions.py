@@ -62,7 +62,7 @@ def _list(given: argparse.Namespace, project: str, found: list[views.Service]) -
         words.out(json.dumps({"project": project, "services": [asdict(one) for one in found]}, ensure_ascii=False))
         return
     for one in found:
-        facts = [words.count(one.rows, "prediction"), f"last {screen.ago(one.until_us)}"]
+        facts = [words.count(one.rows, "prediction"), f"last {screen.ago(clock.now_us() - one.until_us)}"]
         facts += [", ".join(each.release for each in one.releases[:4])] if one.releases else []
         facts += [f"{one.feedback:,} times feedback"] if one.feedback else []
         facts += [f"! {one.dropped:,} dropped for want of room"] if one.dropped else []

@@ -10,9 +10,11 @@ from typing import Any
 from ciranda.app import home as homes
 from ciranda.app import local, looking, matching
 from ciranda.app.views import lineage as views
-from ciranda.cli import tables, tracing, words
+from ciranda.app.views import predictions
+from ciranda.cli import predicted, tables, tracing, words
 from ciranda.kernel import errors
 from ciranda.kernel.store import Store
+from ciranda.monitor.predictions.segments import Place
 from ciranda.pipeline import lineage, profile, references, runs
 from ciranda.pipeline.records import Version
 
@@ -130,9 +132,16 @@ def request(given: argparse.Namespace) -> int:
         above = {
             name: lineage.upstream(database, story.content.project, story.versions[name], story.run) for name in uses
         }
+        where = Place(story.content.project, found.environment, found.service)
+        known = predictions.of_request(database, store, where, found.identity.text, found.identity.at_us)
         if given.json:
             told(
-                {"request": asdict(found.identity), "project": story.content.project, "environment": found.environment}
+                {"request": asdict(found.identity), "predictions": [predicted.document(row) for row in known.rows]}
+                | {
+                    "feedback": [predicted.document(row) for row in known.said],
+                    "project": story.content.project,
+                    "environment": found.environment,
+                }
                 | {"service": found.service, "release": story.release.name, "commit": story.release.commit_sha}
                 | {"change": story.change.number if story.change else None, "checks": list(story.verdicts)}
                 | {"revision": asdict(story.revision) if story.revision else None}
@@ -142,6 +151,7 @@ def request(given: argparse.Namespace) -> int:
             return 0
         words.out(f"request {found.identity.text}")
         words.out(tracing.fact("answered", tracing.moment(found.identity.at_us)))
+        _lines(predicted.lines(known))
         words.out(tracing.fact("by", f"{found.service} in {found.environment} of {story.content.project}"))
         _lines(tracing.story(story))
         _lines(assets(story, read, list(uses)))

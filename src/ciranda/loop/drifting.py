@@ -12,7 +12,7 @@ from ciranda.kernel.database import Transaction
 from ciranda.loop import changes, receive
 from ciranda.loop.places import Workshop
 from ciranda.monitor.drift import compare, count
-from ciranda.monitor.windows import episodes, references
+from ciranda.monitor.windows import episodes, references, spans
 from ciranda.monitor.windows.episodes import Look
 from ciranda.monitor.windows.references import Reference
 from ciranda.pipeline import profile, records
@@ -20,7 +20,6 @@ from ciranda.release import manifest, releases
 from ciranda.versions import repositories
 
 KIND = "profile"
-SPAN = "version"  # of a look at what a job made: all of it
 
 
 def ask(tx: Transaction, project: str, release: str, service: str) -> None:
@@ -55,8 +54,8 @@ def give_up(task: tasks.Task, workshop: Workshop, reason: str) -> None:
     """There is no reference, and it is not looked for again; a table is looked at again when it is another one."""
     made = []
     if "service" in task.body:
-        named = (str(task.body[name]) for name in ("project", "service", "release"))
-        made = [references.none(*named, reason)]
+        named = {name: str(task.body[name]) for name in ("project", "release")}
+        made = [references.none(subject=str(task.body["service"]), why=reason, **named)]
     _end(task, workshop, made, state="failed", reason=reason)
 
 
@@ -91,7 +90,7 @@ def _output(task: tasks.Task, workshop: Workshop) -> None:
         window = count.of_frame(profile.frame(store, output.version), private, against=reference)
         found = compare.compare(reference, window)
         look = Look(
-            SPAN, known.part, release.name, known.said(), output.at_us, output.at_us, found, window, known.object,
+            spans.MADE, known.part, release.name, known.said(), output.at_us, output.at_us, found, window, known.object,
         )  # fmt: skip
         kept = known
 

@@ -29,7 +29,7 @@ import msgspec
 PREDICTION, FEEDBACK, DROPPED, BEGIN = 0, 1, 2, 3
 FORMAT = "ciranda.spool/1"
 SEGMENT = 4 << 20  # bytes after which a segment is closed
-AGE = 5.0  # seconds after which it is closed too, so that it can be collected
+AGE = 2.0  # seconds after which it is closed too, so that it can be collected
 WAITING = 8 << 20  # bytes that may wait to be written
 LARGEST = 1 << 20  # bytes of one request with its answer that are still kept
 FOLDER = 256 << 20  # bytes of segments that nobody has collected

@@ -79,7 +79,8 @@ def _said(value: Any) -> str:
 
 
 def _share(predicted: Sequence[Any], true: Sequence[Any]) -> float:
-    return sum(one == other for one, other in zip(predicted, true, strict=True)) / len(true)
+    right = sum(1 for one, other in zip(predicted, true, strict=True) if one == other)
+    return right / len(true)
 
 
 def _probabilities(predicted: Sequence[float], true: Sequence[float]) -> dict[str, float | None]:

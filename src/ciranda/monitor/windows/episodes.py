@@ -7,7 +7,7 @@ from typing import Any
 
 from ciranda.kernel import clock, events, statements
 from ciranda.kernel.database import Database, Transaction
-from ciranda.monitor.drift.found import Comparison, Finding
+from ciranda.monitor.drift.found import DISTRIBUTION, Comparison, Finding
 from ciranda.monitor.drift.profile import Profile
 
 sql = statements.load("ciranda.monitor.windows")
@@ -70,8 +70,10 @@ def decide(open_now: Sequence[Episode], looks: Sequence[Look]) -> Decided:
     """
     found: dict[str, tuple[Look, Finding]] = {}
     for look in looks:
-        for finding in look.comparison.findings:
-            found.setdefault(finding.column, (look, finding))
+        for finding in sorted(look.comparison.findings, key=lambda one: one.check != DISTRIBUTION):
+            found.setdefault(
+                finding.column, (look, finding)
+            )  # how values are distributed tells more than one that is too large
     known = {one.column_name: one for one in open_now}
     same = {
         (look.span, column.name)

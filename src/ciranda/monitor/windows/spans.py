@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ciranda.monitor.predictions.batches import Batch
 
-ROWS, HOUR, DAY = "rows", "hour", "day"
+ROWS, HOUR, DAY, MADE = "rows", "hour", "day", "made"
 COUNT = 1_000  # rows of the window that goes by count
 HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
 
@@ -32,7 +32,7 @@ class Span:
 
 def of(batches: Sequence[Batch], now_us: int) -> list[Span]:
     """The windows over batches, the oldest first; one that holds the same as a shorter one is left out."""
-    found = []
+    found: list[Span] = []
     for name, held in (
         (ROWS, _newest(batches)),
         (HOUR, [one for one in batches if one.until_us >= now_us - HOUR_US]),
@@ -44,7 +44,9 @@ def of(batches: Sequence[Batch], now_us: int) -> list[Span]:
 
 
 def said(name: str, row_count: int) -> str:
-    """`the last 1,024 rows`, `the last hour`."""
+    """`the last 1,024 rows`, `the last hour`, and of what a job made, `what was made last`."""
+    if name == MADE:
+        return "what was made last"
     return f"the last {row_count:,} rows" if name == ROWS else f"the last {name}"
 
 

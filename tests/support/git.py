@@ -21,7 +21,7 @@ from ciranda.kernel.lines import Lines
 from ciranda.kernel.store import Incoming, Store
 from ciranda.versions import pushes, repositories
 from ciranda.web import application, local, serving
-from ciranda.web.port import Rooms
+from ciranda.web.port import Control, Rooms
 
 NOTHING = pushes.NOTHING
 
@@ -55,6 +55,12 @@ class FakeControl:
     @property
     def people(self) -> People:
         return FakePeople(cast(Any, None))  # no ledger is asked
+
+    def __getattr__(self, name: str) -> Any:
+        """Rooms of the port that no test of this control asks anything."""
+        if name in Control.__annotations__:
+            return None
+        raise AttributeError(name)
 
     def user(self, token: str) -> tokens.User | None:
         return self.users.get(token)

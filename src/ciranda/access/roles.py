@@ -88,7 +88,7 @@ def require(user: User | None, role: Role, project: str = "", environment: str =
         has = user.role_in(project, environment)
         where = f" in {Grant(project, environment or ALL, role).place}" if project else ""
         raise errors.Refused(
-            f"{user.name} is {has or 'nobody'}{where}, and this needs {role}",
+            f"{user.name} {f'is {has}{where}' if has else f'has no role{where}'}, and this needs {role}",
             hint=f"ask somebody who is admin: ciranda user grant {user.name} {role}{_options(project, environment)}",
         )
     return user

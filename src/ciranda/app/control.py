@@ -77,6 +77,7 @@ class Control:
         )
         self.alerts = alerts.Alerts(self.database, self.store, lambda: sampling.of_home(home))
         self.feedback = feedback.Feedback(home, self.database, self.store, self._configuring.unseal)
+        self._otlp = pushing.OtlpPush(home, self.metrics)
         self._watches = watching.Watches(self._looks())
 
     def start(self) -> None:
@@ -90,6 +91,7 @@ class Control:
         self._stopping.set()
         self._waiter.wake()
         self._watches.stop()
+        self._otlp.close()
         self.feedback.close()
         self.sampling.close()
         self._loop.stop()
@@ -123,11 +125,17 @@ class Control:
         )  # fmt: skip
         return {"ok": True, "updates": updates}
 
-    def rollback(self, project: str, environment: str, *, to: str | None, actor: str, reason: str) -> dict[str, Any]:
-        """Back to an older release, and hold."""
-        left, target = self.database.write(
-            lambda tx: moves.rollback(tx, project, environment, actor=actor, reason=reason, to=to)
-        )
+    def rollback(
+        self, project: str, environment: str, *, to: str | None, actor: str, reason: str, at: str = ""
+    ) -> dict[str, Any]:
+        """Back to an older release, and hold. `at`: the revision that somebody was shown; errors.Stale where another is there."""
+
+        def work(tx: database.Transaction) -> tuple[revisions.Revision, revisions.Revision]:
+            if at:
+                revisions.refuse_other(tx, project, environment, at)
+            return moves.rollback(tx, project, environment, actor=actor, reason=reason, to=to)
+
+        left, target = self.database.write(work)
         return {"from": self._revision(left), "to": self._revision(target)}
 
     def hold(self, project: str, environment: str, *, release: bool, reason: str, actor: str) -> dict[str, Any]:
@@ -303,7 +311,7 @@ class Control:
             watching.Watch("drift", drifting.EVERY, self._drifting.look),
             watching.Watch("logs", logkeeping.EVERY, kept.look),
             watching.Watch("old logs", logkeeping.TIDY, kept.tidy),
-            watching.Watch("otlp", pushing.EVERY, pushing.OtlpPush(self.home, self.metrics).look),
+            watching.Watch("otlp", pushing.EVERY, self._otlp.look),
             watching.Watch("dogstatsd", pushing.EVERY, pushing.DogstatsdPush(self.home, self.metrics).look),
         ]
 

@@ -76,7 +76,7 @@ class People:
 
     def audit(self, user: User, asked: audit.Asked) -> dict[str, Any]:
         """The facts that the user may see. Raises errors.Invalid."""
-        return audit.gather(self.database, asked, sees=lambda chain: user.may("viewer", _project(chain))).document()
+        return audit.gather(self.database, asked, sees=lambda chain: sees(user, chain)).document()
 
     def may(self, user: str, role: Role, project: str, environment: str = "") -> bool:
         """Whether a user, by name, may do there what a role may."""
@@ -105,6 +105,11 @@ class People:
             return project, environment
         saved = saved_plans.find(self.database, name)
         return saved.project, saved.environment
+
+
+def sees(user: User, chain: str) -> bool:
+    """Whether a user may read the facts of a chain: of a project who may look at it, of the home who may look at everything."""
+    return user.may("viewer", _project(chain))
 
 
 def place(project: str, environment: str) -> tuple[str, str]:

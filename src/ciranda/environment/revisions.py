@@ -136,6 +136,14 @@ def current(database: Database | Transaction, project: str, environment: str) ->
     return current_target(database, project, environment) or last_reached(database, project, environment)
 
 
+def refuse_other(tx: Transaction, project: str, environment: str, shown: str) -> None:
+    """Raises errors.Stale unless an environment is still at the revision that somebody was shown."""
+    now = current(tx, project, environment)
+    if now is None or now.id != shown:
+        there = "nothing" if now is None else now.name
+        raise errors.Stale(f"{environment} is at {there} now, not at what was shown", hint="look at it again")
+
+
 def get(database: Database | Transaction, project: str, environment: str, number: int) -> Revision:
     """One revision by its number. Raises errors.NotFound."""
     row = database.one(sql.revision_by_number, project=project, environment=environment, number=number)

@@ -75,7 +75,7 @@ def build(
             *feedback.Feedback(acts).handlers(),
             *reacting.Reacting(acts).handlers(),
             *exports.Exports(acts).handlers(),
-            *(pages.handlers() if pages else ()),
+            *(pages.handlers(control) if pages else ()),
         ],
         middleware=[guarded],
         exception_handlers=api.HANDLERS | ({HTTPException: pages.unknown} if pages else {}),

@@ -39,8 +39,10 @@ class Control(Protocol):
     def record_push(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """What becomes of a push (ARCHITECTURE.md §4): the window's request, the window's answer."""
 
-    def rollback(self, project: str, environment: str, *, to: str | None, actor: str, reason: str) -> Mapping[str, Any]:
-        """Take an environment back to an older release and hold it."""
+    def rollback(
+        self, project: str, environment: str, *, to: str | None, actor: str, reason: str, at: str = ""
+    ) -> Mapping[str, Any]:
+        """Take an environment back to an older release and hold it; `at` is the revision that was shown, if one was."""
 
     def hold(self, project: str, environment: str, *, release: bool, reason: str, actor: str) -> Mapping[str, Any]:
         """Hold an environment, or let it go if `release`."""

@@ -95,7 +95,7 @@ def test_no_token_and_a_role_that_does_not_reach(tmp_path: Path) -> None:
         work.git("remote", "set-url", "ciranda", web.url(token="viewer"))
         done = work.git("push", "ciranda", "main", check=False)
         assert done.returncode == 128
-        assert "remote: vie is viewer, and this needs developer" in done.stderr
+        assert "remote: vie is viewer in flights, and this needs developer" in done.stderr
 
 
 def test_a_repository_that_is_not_there_and_one_that_cannot_be(tmp_path: Path) -> None:

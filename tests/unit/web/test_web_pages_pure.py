@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ciranda.access.roles import User
 from ciranda.app.views.pages import graph, traffic
 from ciranda.project import names
 from ciranda.service import counters
@@ -133,7 +134,7 @@ def test_values_and_facts_in_words() -> None:
 def test_no_project_can_have_a_name_that_the_server_answers_itself() -> None:
     first = {path.split("/")[1] for path in ("/static/x", "/login", "/-/events", "/api/v1", "/git/x.git", "/metrics")}
     assert first <= names.RESERVED
-    assert all(path == "/" or path.startswith("/{project:str}") for path in site.ROUTES)
+    assert all(path == "/" or path.startswith(("/{project:str}", "/-/")) for path in site.ROUTES)
 
 
 def test_files_carry_their_digest_and_templates_load() -> None:
@@ -156,4 +157,4 @@ def test_files_carry_their_digest_and_templates_load() -> None:
     ],
 )
 def test_where_a_list_begins(text: str, number: int) -> None:
-    assert site.Asked({}, {"before": text}).before == number
+    assert site.Asked({}, {"before": text}, User("ana")).before == number

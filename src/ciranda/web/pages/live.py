@@ -3,7 +3,7 @@
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,21 +65,31 @@ class Hub:
             waiter.wake()
             thread.join()
 
-    async def stream(self, *, every: float = 0.0, grows: Path | None = None) -> AsyncIterator[bytes]:
-        """Call to look again whenever the ledger has changed, every so many seconds, and when a file has grown."""
+    async def stream(
+        self, *, every: float = 0.0, grows: Path | None = None, there: Callable[[], Awaitable[bool]] | None = None
+    ) -> AsyncIterator[bytes]:
+        """Call to look again whenever the ledger has changed, every so many seconds, and when a file has grown.
+
+        `there`: whether whoever listens is signed in still; asked after each commit and every `QUIET` seconds, and the stream
+        ends when they are not.
+        """
         self._begin()
         listener = Listener(asyncio.get_running_loop())
         with self._lock:
             self._listeners.add(listener)
         try:
             yield RETRY
-            size, quiet, due = _size(grows), 0.0, every
+            size, quiet, due, asked = _size(grows), 0.0, every, 0.0
             while True:
                 waited = min(GROWING if grows else QUIET, due or QUIET)
                 news = await _woken(listener.news, waited)
                 if self._left:
                     return
-                quiet, due = quiet + waited, due - waited if every else 0.0
+                quiet, due, asked = quiet + waited, due - waited if every else 0.0, asked + waited
+                if there is not None and (news or asked >= QUIET):
+                    asked = 0.0
+                    if not await there():
+                        return
                 grown = _size(grows)
                 if news or grown != size or (every and due <= 0):
                     size, quiet, due = grown, 0.0, every

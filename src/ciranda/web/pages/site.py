@@ -1,12 +1,14 @@
 """What each page shows, by its path: one function a page, over the views. They block, and run in the threads of the rooms."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from ciranda.access.roles import User
 from ciranda.app import home as homes
+from ciranda.app import people
+from ciranda.app.views import audit, status
 from ciranda.app.views import jobs as job_views
-from ciranda.app.views import status
 from ciranda.app.views.pages import changes, environments, loop, releases, runs, services, traffic
 from ciranda.environment import jobs
 from ciranda.kernel import clock, errors
@@ -15,7 +17,7 @@ from ciranda.kernel.store import Store
 from ciranda.loop import changes as ledger_changes
 from ciranda.pipeline import runs as ledger_runs
 from ciranda.release import releases as ledger_releases
-from ciranda.web.pages import charts
+from ciranda.web.pages import actions, charts
 from ciranda.web.pages.rendering import Page
 
 MOST = 50  # rows of a list on one page
@@ -39,6 +41,7 @@ class Asked:
 
     path: Mapping[str, Any]
     query: Mapping[str, str]
+    user: User
 
     @property
     def project(self) -> str:
@@ -51,9 +54,10 @@ class Asked:
         return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else NEWEST
 
 
-def front(site: Site, _asked: Asked) -> Page:
-    """Every project."""
-    found = loop.gather(site.home, site.database, site.traffic)
+def front(site: Site, asked: Asked) -> Page:
+    """Every project that whoever asks may look at."""
+    every = loop.gather(site.home, site.database, site.traffic)
+    found = replace(every, loops=tuple(one for one in every.loops if asked.user.may("viewer", one.project.name)))
     return Page("front", "Projects", {"front": found}, every=LIVE, said=_said(found))
 
 
@@ -129,6 +133,7 @@ def environment(site: Site, asked: Asked) -> Page:
     )
     past, more = _paged(list(told.past))
     given = {"told": told, "past": past, "more": more.revision.number if more else None}
+    given |= {"may": asked.user.may("operator", asked.project, name), "back": actions.ways_back(told)}
     live = f"{name}: {told.state.live.release} is live" if told.state.live else f"{name}: nothing is live"
     return Page("environment", f"{name} of {asked.project}", given, asked.project, every=LIVE, said=live)
 
@@ -163,9 +168,27 @@ def job(site: Site, asked: Asked) -> Page:
     return Page("job", f"{name} in {chosen} of {asked.project}", given, asked.project)
 
 
+def users(site: Site, asked: Asked) -> Page:
+    """Who there is, and what each may do where."""
+    told = people.People(site.database).listing(asked.user)
+    return Page("users", "Users", {"users": told["users"]})
+
+
+def audit_log(site: Site, asked: Asked) -> Page:
+    """Who did what, the newest first; the chains are verified by `ciranda audit`, which takes longer."""
+    wanted = audit.Asked(
+        actor=asked.query.get("actor", ""), project=asked.query.get("project", ""), kind=asked.query.get("kind", ""),
+        before=asked.before, most=MOST, verify=False,
+    )  # fmt: skip
+    sees: Callable[[str], bool] = lambda chain: people.sees(asked.user, chain)  # noqa: E731
+    return Page("audit", "Audit log", {"log": audit.gather(site.database, wanted, sees=sees), "asked": wanted})
+
+
 View = Callable[[Site, Asked], Page]
 ROUTES: Mapping[str, View] = {
     "/": front,
+    "/-/users": users,
+    "/-/audit": audit_log,
     "/{project:str}": project,
     "/{project:str}/changes": change_list,
     "/{project:str}/changes/{number:int}": change,

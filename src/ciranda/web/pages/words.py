@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ciranda.app.views import screen
+from ciranda.app.views import audit, screen
 from ciranda.cli import words
 from ciranda.loop import wording
 from ciranda.pipeline import runs
 from ciranda.pipeline.records import Outcome
 from ciranda.project import layers
+from ciranda.web.pages import languages
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +132,12 @@ def value(told: Any) -> str:
 
 def clean(text: object) -> str:
     """Text without control characters: what a pushed tree says must not steer anything."""
-    return wording.clean(str(text))
+    return languages.Named(wording.clean(str(text)))
 
 
 def clean_lines(text: object) -> str:
     """The same of each line."""
-    return "\n".join(clean(line) for line in str(text).splitlines())
+    return languages.Named("\n".join(clean(line) for line in str(text).splitlines()))
 
 
 def facts(body: Mapping[str, Any]) -> str:
@@ -166,6 +167,7 @@ FILTERS = {
     "clean": clean,
     "clean_lines": clean_lines,
     "facts": facts,
+    "detail": audit.words,
     "outcome_state": runs.verdict,
     "moment": moment,
     "iso": iso,

@@ -60,9 +60,9 @@
         document.title = found.title;
         if (main.dataset.said !== before) said.textContent = main.dataset.said;
       }
-      pulse.textContent = answer.ok ? "live" : "not live: the server refused";
+      pulse.textContent = answer.ok ? pulse.dataset.live : pulse.dataset.refused;
     } catch {
-      pulse.textContent = "not live: the server does not answer";
+      pulse.textContent = pulse.dataset.silent;
     } finally {
       looking = false;
       if (again) {
@@ -83,7 +83,7 @@
     stream.onopen = look;
     stream.onmessage = look;
     stream.onerror = () => {
-      pulse.textContent = "not live: the server does not answer";
+      pulse.textContent = pulse.dataset.silent;
       if (stream && stream.readyState === EventSource.CLOSED) {
         close();
         setTimeout(open, 5000);

@@ -35,7 +35,12 @@ def refuse(database: Database | Transaction, project: str, environment: str, wan
     if wanted is None or wanted.state == "left":
         return
     runs.refuse_busy(database, project, environment)
-    if wanted.state == "unplanned":
+    refuse_unplanned(environment, wanted)
+
+
+def refuse_unplanned(environment: str, wanted: Standing | None) -> None:
+    """Raises Unplanned where Terraform must be asked first. Pure."""
+    if wanted is not None and wanted.state == "unplanned":
         why = f"could not be planned: {wanted.problem}" if wanted.problem else "was not planned yet"
         raise Unplanned(f"the infrastructure of {environment} {why}", hint=f"plan it: ciranda plan -e {environment}")
 

@@ -149,7 +149,11 @@ def ask(tx: Transaction, wanted: Plan, *, actor: str) -> bool:
 
 
 def approve(tx: Transaction, wanted: Plan, *, actor: str) -> bool:
-    """Approve a plan as it is now; False when that user did before."""
+    """Approve a plan as it is now; False when that user did before.
+
+    Raises errors.Refused while nobody knows yet what would become of its infrastructure.
+    """
+    furnishing.refuse_unplanned(wanted.environment, wanted.resolved.infra)
     name = save(tx, wanted, actor=actor)
     new = tx.execute(sql.insert_approval, plan=name, actor=actor, at_us=clock.now_us())
     if new:

@@ -1,6 +1,7 @@
 """Terraform or OpenTofu: where it is, its commands as data, and the environment that its processes get."""
 
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ MISSING = "neither terraform nor tofu is on the PATH of the server"
 HINT = "install Terraform or OpenTofu, then start the server again: ciranda down && ciranda up"
 FOLDER = "terraform"  # in the home: what providers were fetched, and the owner's configuration of the command line
 CONFIG = "config.tfrc"  # in that folder: mirrors, development overrides
+_WHERE, _CODE = re.compile(r"on (\S+ line \d+)"), re.compile(r"\d+: |with \S+,$")
 _PASSED_ON = (  # of the server's own variables: how the network is reached
     "PATH", "LANG", "LC_ALL", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
     "SSL_CERT_FILE", "SSL_CERT_DIR", "TZ",
@@ -123,10 +125,24 @@ def pull(program: Path) -> list[str]:
 
 
 def said(lines: Sequence[str]) -> str:
-    """Why Terraform failed, in a line: what stands after its first `Error:`."""
+    """Why Terraform failed, in a line: of what it calls errors the first that says where, else the first. Pure."""
     plain = [line.strip("│╷╵ \t") for line in lines]
-    for index, line in enumerate(plain):
-        if line.startswith("Error: "):
-            more = next((one for one in plain[index + 1 :] if one and not one.startswith(("on ", "with "))), "")
-            return f"{line.removeprefix('Error: ')}{f': {more}' if more else ''}"
-    return next((line for line in reversed(plain) if line), "it said nothing")
+    starts = [place for place, line in enumerate(plain) if line.startswith("Error: ")]
+    found = [_error(plain[start:end]) for start, end in zip(starts, [*starts[1:], len(plain)], strict=True)]
+    if not found:
+        return next((line for line in reversed(plain) if line), "it said nothing")
+    return next((text for where, text in found if where), found[0][1])
+
+
+def _error(lines: Sequence[str]) -> tuple[str, str]:
+    """Where an error is ("" if it does not say), and all of it in a line: `main.tf line 3: Unsupported argument: …`."""
+    place = next((place for place, line in enumerate(lines) if _WHERE.match(line)), None)
+    where = "" if place is None else _WHERE.match(lines[place])[1]  # type: ignore[index] # it matched just now
+    detail = []
+    for line in lines[1 if place is None else place + 1 :]:
+        if not line and detail:
+            break
+        if line and not _CODE.match(line):
+            detail.append(line)
+    what = ": ".join(part for part in (lines[0].removeprefix("Error: "), " ".join(detail)) if part)
+    return where, f"{where}: {what}" if where else what

@@ -251,11 +251,11 @@ class Stage:
         """Route to these addresses, as if they were instances."""
         self.split(Target("r1", 100, {address: address for address in addresses}), **limits)
 
-    def split(self, *targets: Target, **limits: float) -> None:
+    def split(self, *targets: Target, sticky: str = "", **limits: float) -> None:
         """Route to these releases."""
         path = self.home / "state/routes.json"
         before = table.load(path)
-        made = Route("flights", "prod", "delays", targets, dict(limits))
+        made = Route("flights", "prod", "delays", targets, dict(limits), sticky)
         table.save(path, before.replaced("flights", "prod", [made]))
         answer = self.answers("gateway", {"type": "reload", "serial": before.serial + 1})
         assert answer

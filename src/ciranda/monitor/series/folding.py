@@ -12,6 +12,7 @@ from ciranda.monitor.series.samples import cumulative
 
 _HEAD = struct.Struct("<qI")
 _UNREADABLE = (zlib.error, ValueError, struct.error)
+BETWEEN = 10 * levels.SECOND  # µs from one sample to the next
 _BRIEF = 1  # series of one instance are kept to this level: there are many, and nobody asks for them for long
 
 
@@ -99,7 +100,8 @@ def known(
 ) -> steps.Known:
     """What the chunks of a series tell of a time (µs).
 
-    A slot of a counter tells of its end; the one that is not over yet, of the moment to which ticks were folded.
+    A slot of a counter tells of its first and its last sample, which lie as far from its edges as samples from each other; one that is
+    not over yet has its last at the moment to which ticks were folded.
     """
     found = steps.Known()
     rows = connection.execute(
@@ -114,10 +116,12 @@ def known(
             continue
         first, columns = _coarse(counter, data)
         if counter:
-            for slot, value in enumerate(columns[0], first):
+            for slot, (early, late) in enumerate(zip(*columns, strict=True), first):
                 start = began + slot * level.slot
-                if not math.isnan(value) and since <= start < until:
-                    found.add(min(start + level.slot, max(folded, start + 1)), 1.0, value, value, value, value)
+                if not math.isnan(early) and since <= start < until:
+                    found.add(start + BETWEEN // 2, 1.0, early, early, early, early)
+                    end = min(start + level.slot - BETWEEN // 2, max(folded, start + BETWEEN))
+                    found.add(end, 1.0, late, late, late, late)
             continue
         for slot, values in enumerate(zip(*columns, strict=True), first):
             start = began + slot * level.slot

@@ -35,8 +35,8 @@ COARSE = (
     Level(3, HOUR, 20 * DAY, 400 * DAY),
 )
 LEVELS = (FULL, *COARSE)
-# What a slot keeps of a counter is its last value alone; of anything else how many, their mean, the least, the most, the last.
-COUNTER, GAUGE = ("last",), ("count", "mean", "min", "max", "last")
+# What a slot keeps of a counter: its first and its last value; of anything else how many, their mean, the least, the most, the last.
+COUNTER, GAUGE = ("first", "last"), ("count", "mean", "min", "max", "last")
 
 Columns = list["array[float]"]
 
@@ -104,10 +104,11 @@ def slotted(level: Level, began_us: int, times: Sequence[int], values: Sequence[
 
 
 def merge(counter: bool, kept: Columns, at: int, values: Sequence[float]) -> None:
-    """Add values, oldest first, to a slot. A counter's last value is its largest, whatever the clock did."""
+    """Add values, oldest first, to a slot."""
     if counter:
-        before = kept[0][at]
-        kept[0][at] = max(values) if math.isnan(before) else max(before, *values)
+        if math.isnan(kept[0][at]):
+            kept[0][at] = values[0]
+        kept[1][at] = values[-1]
         return
     number, mean, least, most, last = kept
     total = math.fsum(values)

@@ -60,10 +60,10 @@ class Feedback:
             raise errors.NotFound(f"{project} has no channel {name}", hint=hint)
         message = Message(clock.uuid7(), project, name, channel.language, (), base=page(self._home), test=True)
         try:
-            sending.send(self._post, channel, message)
+            problem = sending.send(self._post, channel, message)
         except sending.Undelivered as error:
             raise errors.Refused(f"{name} cannot be told: {error.problem}", hint="ciranda notify list") from error
-        return {"project": project, "channel": name, "kind": channel.kind, "sent": True}
+        return {"project": project, "channel": name, "kind": channel.kind, "sent": True, "problem": problem}
 
     def open(self, project: str, environment: str, *, title: str, actor: str, **named: Any) -> dict[str, Any]:
         """Open an incident by hand (incidents.open_by_hand). Raises errors.NotFound, errors.Invalid."""

@@ -35,7 +35,10 @@ def main(given: argparse.Namespace) -> int:
             if given.json:
                 saying.facts(told)
             else:
-                saying.lines(f"{given.channel}: a test was sent by {told['kind']}; has it come?")
+                saying.lines(
+                    f"{given.channel}: a test was sent by {told['kind']}; has it come?",
+                    *([told["problem"]] if told["problem"] else []),
+                )
             return 0
         found = views.channels(database, home, project)
     if given.json:
@@ -66,7 +69,7 @@ def _state(one: views.Channel, indent: int) -> list[str]:
         return [f"{pad}nothing was told yet; try it: ciranda notify test {one.name}"]
     said = [f"{one.sent} told"] + ([f"the last one {saying.ago(one.sent_us)} ago"] if one.sent_us else [])
     said += [f"{one.dropped} facts were too old to be told"] if one.dropped else []
-    lines = [f"{pad}{', '.join(said)}"]
+    lines = [f"{pad}{', '.join(said)}"] + ([f"{pad}{one.problem}"] if one.problem and one.state == "works" else [])
     if one.state == "fails":
         again = "" if one.retry_us is None else f"; again in {review.lasted(one.retry_us - clock.now_us())}"
         lines.append(f"{pad}fails since {saying.ago(one.failing_us or 0)}: {one.problem}{again}")

@@ -64,10 +64,10 @@ def pin(tx: Transaction, row: Row, until_seq: int) -> bool:
     return bool(tx.execute(sql.pin_channel, project=row.project, name=row.name, seq=row.seq, until_seq=until_seq))
 
 
-def sent(tx: Transaction, row: Row, until_seq: int, *, dropped: int = 0) -> None:
-    """It came through."""
+def sent(tx: Transaction, row: Row, until_seq: int, problem: str = "", *, dropped: int = 0) -> None:
+    """It came through; `problem`: but not to everybody."""
     tx.execute(
-        sql.channel_sent, project=row.project, name=row.name, seq=row.seq, until_seq=until_seq, dropped=dropped,
+        sql.channel_sent, project=row.project, name=row.name, seq=row.seq, until_seq=until_seq, dropped=dropped, problem=problem,
         at_us=clock.now_us(),
     )  # fmt: skip
 

@@ -104,11 +104,11 @@ class Notices:
             key(row, batch.until_seq), row.project, row.name, channel.language, batch.told, batch.older, self._base()
         )
         try:
-            sending.send(self._post, channel, message)
+            problem = sending.send(self._post, channel, message)
         except sending.Undelivered as error:
             self._failed(row, batch, error)
             return
-        self._database.write(lambda tx: channels.sent(tx, row, batch.until_seq, dropped=batch.older))
+        self._database.write(lambda tx: channels.sent(tx, row, batch.until_seq, problem, dropped=batch.older))
 
     def _failed(self, row: Row, batch: Batch, error: sending.Undelivered) -> None:
         if not row.tries:

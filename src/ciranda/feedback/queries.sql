@@ -38,7 +38,7 @@ DELETE FROM channel WHERE project = :project AND name = :name;
 UPDATE channel SET until_seq = :until_seq WHERE project = :project AND name = :name AND seq = :seq;
 
 -- name: channel_sent
-UPDATE channel SET seq = :until_seq, until_seq = NULL, tries = 0, retry_us = NULL, failing_us = NULL, problem = '',
+UPDATE channel SET seq = :until_seq, until_seq = NULL, tries = 0, retry_us = NULL, failing_us = NULL, problem = :problem,
     sent = sent + 1, dropped = dropped + :dropped, sent_us = :at_us
 WHERE project = :project AND name = :name AND seq = :seq;
 

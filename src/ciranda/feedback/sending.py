@@ -37,17 +37,20 @@ class Post:
     smtp: Callable[[], settings.Smtp]
 
 
-def send(post: Post, channel: Channel, told: Message) -> None:
-    """Send it once. Raises Undelivered with a reason in which no secret stands."""
+def send(post: Post, channel: Channel, told: Message) -> str:
+    """Send it once; returns whom it could not reach among several, "" where it reached all.
+
+    Raises Undelivered with a reason in which no secret stands.
+    """
     try:
         if channel.kind == "email":
             server = post.smtp()
-            _mail(server, messages.email(told, server.sender, channel.email))
-            return
+            return _mail(server, messages.email(told, server.sender, channel.email))
         names = tuple(name for name in (_secret(channel.url), channel.sign) if name)
         opened = post.secrets(told.project, names) if names else {}
         url = opened[_secret(channel.url)].decode().strip() if _secret(channel.url) else channel.url
         _http(post.reach(), channel, told, url, opened.get(channel.sign, b""))
+        return ""
     except UnicodeDecodeError:
         raise Undelivered(f"the secret {_secret(channel.url)} is no address") from None
     except errors.CirandaError as error:
@@ -74,7 +77,7 @@ def _http(reach: outbound.Reach, channel: Channel, told: Message, url: str, key:
     )
 
 
-def _mail(server: settings.Smtp, mail: EmailMessage) -> None:
+def _mail(server: settings.Smtp, mail: EmailMessage) -> str:
     context = ssl.create_default_context()
     try:
         with _connected(server, context) as connection:
@@ -83,8 +86,8 @@ def _mail(server: settings.Smtp, mail: EmailMessage) -> None:
             if server.user:
                 connection.login(server.user, server.password())
             refused = connection.send_message(mail)
-            if refused:  # the others have it: trying again would tell them twice
-                raise Undelivered(f"the mail server refuses {', '.join(sorted(refused))}", final=True)
+            # the others have it: trying again would tell them twice
+            return f"the mail server refuses {', '.join(sorted(refused))}" if refused else ""
     except smtplib.SMTPRecipientsRefused as error:
         codes = {code for code, _ in error.recipients.values()}
         raise Undelivered("the mail server refuses everybody", final=all(code >= 550 for code in codes)) from error

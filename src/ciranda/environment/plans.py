@@ -277,7 +277,7 @@ def barred(
     assert wanted.release is not None
     place, name = (wanted.project, wanted.environment), wanted.release.name
     asked: tuple[Callable[[], None], ...] = (
-        lambda: holds.refuse_held(database, *place),
+        lambda: None if stays(wanted) else holds.refuse_held(database, *place),
         lambda: freezes.refuse_frozen(database, *place, name, wanted.freeze),
         lambda: refuse_unready(database, wanted, content),
         lambda: refuse_unapproved(database, wanted, actor=actor),
@@ -287,6 +287,12 @@ def barred(
             refuse()
         except errors.Refused as error:
             yield error
+
+
+def stays(wanted: Plan) -> bool:
+    """It is the release that is there, and its infrastructure alone is to follow: no other enters what is held. Pure."""
+    base, release = wanted.base, wanted.release
+    return base is not None and release is not None and not base.gone and base.release == release.id
 
 
 def _place(content: Manifest | None, environment: str) -> Environment | None:

@@ -138,7 +138,7 @@ def _error(lines: Sequence[str]) -> tuple[str, str]:
     """Where an error is ("" if it does not say), and all of it in a line: `main.tf line 3: Unsupported argument: …`."""
     place = next((place for place, line in enumerate(lines) if _WHERE.match(line)), None)
     where = "" if place is None else _WHERE.match(lines[place])[1]  # type: ignore[index] # it matched just now
-    detail = []
+    detail: list[str] = []
     for line in lines[1 if place is None else place + 1 :]:
         if not line and detail:
             break

@@ -48,9 +48,10 @@ class Prometheus:
 def needed(program: str) -> str:
     """The path of a program of Prometheus; without it a test fails in CI and is skipped elsewhere."""
     found = shutil.which(program)
+    package = "prometheus-alertmanager" if program in ("prometheus-alertmanager", "amtool") else "prometheus"
     if found is None:
-        assert os.environ.get("CI") != "true", f"{program} is missing: apt-get install prometheus"
-        pytest.skip(f"no {program} on this machine (Debian: apt-get install prometheus)")
+        assert os.environ.get("CI") != "true", f"{program} is missing: apt-get install {package}"
+        pytest.skip(f"no {program} on this machine (Debian: apt-get install {package})")
     return found
 
 

@@ -250,6 +250,5 @@ _OPTIONS: Mapping[str, Mapping[str, Any]] = {
     },
     "table": {"showHeader": True, "frameIndex": 0},
 }
-_TABLE: Sequence[Mapping[str, Any]] = (
-    {"id": "organize", "options": {"excludeByName": dict.fromkeys(("Time", "Value", "__name__", "instance", "job"), True)}},
-)  # fmt: skip
+_HIDDEN = dict.fromkeys(("Time", "Value", "__name__", "instance", "job"), True)
+_TABLE: list[Mapping[str, Any]] = [{"id": "organize", "options": {"excludeByName": _HIDDEN}}]

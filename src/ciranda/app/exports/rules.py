@@ -117,7 +117,7 @@ def objectives(project: Project) -> list[Rule]:
 def _promise(project: Project, one: Objective, place: str, kind: str, promised: float) -> Iterator[Rule]:
     where = promql.selector(project=project.name, environment=place, service=one.service)
     bound = promql.nearest_bound(one.below) if kind == "slow" and one.below is not None else 0.0
-    labels = {"rule": one.name}
+    labels = {"rule": one.name, "project": project.name, "environment": place, "service": one.service}
     for over in map(promql.window, WINDOWS):
         told = promql.slow(bound, where, over) if kind == "slow" else promql.errors(where, over)
         yield _record(f"ciranda:objective_{kind}:{over}", told, labels)
@@ -146,16 +146,18 @@ def _rules(project: Project, alert: Alert, condition: conditions.Condition, plac
         where = promql.selector(project=project.name, environment=place, service=service)
         over = promql.window(condition.over)
         told = promql.value(condition.metric, where, over)
+        of = {"project": project.name, "environment": place} | ({"service": service} if service else {})
         if told is None:
             continue
         record = f"ciranda:alert_{condition.metric}:{over}"
         if condition.week:
-            yield _record(record, f"({told}) >= 0")  # what nobody asked for is no number, and would make the week none
+            # what nobody asked for is no number, and would make the whole week none
+            yield _record(record, f"({told}) >= 0", of)
         yield _alert(
             _name(project.name, alert.name),
             promql.compared(told, condition, f"{record}{where}"),
             alert.hold,
-            {"rule": alert.name} | _owned(alert.severity, alert.owner or _owner(project, service)),
+            {"rule": alert.name} | of | _owned(alert.severity, alert.owner or _owner(project, service)),
             f"{f'{service} in ' if service else ''}{place} of {project.name}: {alert.when}",
             f"It is {{{{ $value | {_shown(condition.metric)} }}}}; see: ciranda status",
             alert.runbook,

@@ -73,8 +73,8 @@ class Drifting:
                 self._asked.add(known)
                 there = self.database.query(sql.looks, project=project, environment=environment, subject=asset)
                 if not any(row["from_us"] == output.at_us and row["release"] == release for row in there):
-                    named = {"project": project, "environment": environment, "asset": asset}
-                    self.database.write(partial(drifting.ask_output, **named))
+                    act = partial(drifting.ask_output, project=project, environment=environment, asset=asset)
+                    self.database.write(act)
 
     def _known(self, project: str, environment: str, subject: str, release: str) -> bool:
         known = (project, subject, release)

@@ -6,20 +6,12 @@ from pathlib import Path
 from ciranda.app import home as homes
 from ciranda.app.views import feedback as views
 from ciranda.app.views import project as projects
+from ciranda.app.views.pages import feedback as pages
 from ciranda.cli import saying
-from ciranda.feedback.delivery import Figures, Spread
-from ciranda.feedback.review import clock, lasted
+from ciranda.feedback.review import clock
 
 EXAMPLE = "  ciranda delivery\n  ciranda delivery --since 90d --json"
-_SIGNS = {"better": "↗ better", "worse": "↘ worse", "same": "→ as before", "": ""}
-HOW = {
-    "failed": "did not become live",
-    "rolled back": "was rolled back",
-    "incident": "had an incident",
-    "data": "new data was kept out",
-    "job": "a job's data was kept out",
-    "worse": "was worse than what is live",
-}
+_SIGNS = {"better": "↗", "worse": "↘", "as before": "→", "": ""}
 _FEW = 5  # failures that are listed
 
 
@@ -45,41 +37,20 @@ def main(given: argparse.Namespace) -> int:
         return 0
     saying.lines(f"{told.project} in {told.environment}, the last {given.since} against those before")
     for part in told.parts:
-        saying.lines("", *([part.service] if part.service else []), *_lines(part))
+        saying.lines("", *([part.service] if part.service else []), *_rows(pages.lines(part)))
     failures = told.parts[0].now.failures
     if failures:
         saying.lines("", "failed:")
     for one in failures[-_FEW:]:
-        saying.lines(f"  {clock(one.at_us)[:16]}  {one.what} {HOW[one.how]}{f': {one.reason}' if one.reason else ''}")
+        saying.lines(
+            f"  {clock(one.at_us)[:16]}  {one.what} {pages.HOW[one.how]}{f': {one.reason}' if one.reason else ''}"
+        )
     return 0
 
 
-def _lines(part: views.Part) -> list[str]:
-    now, before, trend = part.now, part.before, part.trend
-    rows = [
-        ("deployments", _frequency(now), _frequency(before), trend.frequency),
-        ("lead time", _spread(now.lead), _spread(before.lead), trend.lead),
-        ("failed changes", _rate(now), _rate(before), trend.rate),
-        ("time to restore", _spread(now.restore) + _open(now), _spread(before.restore), trend.restore),
-    ]
-    wide = max(len(row[1]) for row in rows)
+def _rows(found: list[pages.Line]) -> list[str]:
+    wide = max(len(line.now) for line in found)
     return [
-        f"  {name:<16} {value:<{wide}}   {f'before: {former}':<44} {_SIGNS[turn]}".rstrip()
-        for name, value, former, turn in rows
+        f"  {line.name:<16} {line.now:<{wide}}   {f'before: {line.before}':<44} {_SIGNS[line.turn]} {line.turn}".rstrip()
+        for line in found
     ]
-
-
-def _frequency(of: Figures) -> str:
-    return "no data" if of.deployments is None else f"{of.deployments}, {of.per_week:.1f} a week"
-
-
-def _spread(of: Spread | None) -> str:
-    return "no data" if of is None else f"median {lasted(of.median_us)}, p90 {lasted(of.p90_us)} of {of.count}"
-
-
-def _rate(of: Figures) -> str:
-    return "no data" if of.rate is None else f"{of.rate:.0%}, {len(of.failures)} of {of.changes}"
-
-
-def _open(of: Figures) -> str:
-    return f", {of.open} not over yet" if of.open else ""

@@ -8,8 +8,9 @@ from ciranda.access.roles import User
 from ciranda.app import home as homes
 from ciranda.app import people
 from ciranda.app.views import audit, status
+from ciranda.app.views import feedback as feedback_views
 from ciranda.app.views import jobs as job_views
-from ciranda.app.views.pages import changes, environments, loop, releases, runs, services, traffic
+from ciranda.app.views.pages import changes, environments, feedback, loop, releases, runs, services, traffic
 from ciranda.environment import jobs
 from ciranda.kernel import clock, errors
 from ciranda.kernel.database import Database
@@ -168,6 +169,34 @@ def job(site: Site, asked: Asked) -> Page:
     return Page("job", f"{name} in {chosen} of {asked.project}", given, asked.project)
 
 
+def incident_list(site: Site, asked: Asked) -> Page:
+    """What went wrong in a project, what is planned because of it, and who is told."""
+    _known(site, asked.project)
+    told = feedback.front(site.home, site.database, asked.project, asked.before, MOST + 1)
+    rows, more = _paged(list(told.incidents))
+    said = f"{asked.project}: {told.open} open" if told.open else f"{asked.project}: no open incident"
+    given = {"told": replace(told, incidents=tuple(rows)), "more": more.number if more else None}
+    return Page("incidents", f"Incidents of {asked.project}", given, asked.project, said=said)
+
+
+def incident(site: Site, asked: Asked) -> Page:
+    """One incident with its timeline."""
+    _known(site, asked.project)
+    told = feedback_views.incident(site.database, asked.project, asked.path["number"])
+    title = f"Incident {told.incident.number} of {asked.project}"
+    said = f"incident {told.incident.number}: {told.incident.state}"
+    return Page("incident", title, {"told": told, "now_us": clock.now_us()}, asked.project, said=said)
+
+
+def delivery(site: Site, asked: Asked) -> Page:
+    """How often, how fast, how well, how soon again."""
+    _known(site, asked.project)
+    text = asked.query.get("days", "")
+    days = float(text) if text.isascii() and text.isdecimal() and len(text) <= 4 else 30.0
+    told = feedback.delivery(site.database, site.store, asked.project, asked.query.get("environment", ""), days)
+    return Page("delivery", f"Delivery of {asked.project}", {"told": told, "how": feedback.HOW}, asked.project)
+
+
 def users(site: Site, asked: Asked) -> Page:
     """Who there is, and what each may do where."""
     told = people.People(site.database).listing(asked.user)
@@ -200,6 +229,9 @@ ROUTES: Mapping[str, View] = {
     "/{project:str}/diff/{now:str}/{then:str}": difference,
     "/{project:str}/environments/{environment:str}": environment,
     "/{project:str}/services/{service:str}": service,
+    "/{project:str}/incidents": incident_list,
+    "/{project:str}/incidents/{number:int}": incident,
+    "/{project:str}/delivery": delivery,
     "/{project:str}/jobs": job_list,
     "/{project:str}/jobs/{job:str}": job,
 }

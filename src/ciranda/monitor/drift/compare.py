@@ -86,14 +86,16 @@ def _measures(random: Random, known: Counted, found: Counted, rules: Rules) -> t
     """The effect sizes of a column, each with what chance alone shows."""
     here, there = sum(found.counts), sum(known.counts)
     before, now = [count / there for count in known.counts], [count / here for count in found.counts]
-    groups = grouped(before, here, ordered=known.kind == "number")
+    # two samples differ as one of so many rows differs from the law itself
+    rows = round(1 / (1 / here + 1 / there))
+    groups = grouped(before, rows, ordered=known.kind == "number")
     scale = _scale(known, found) if known.kind == "number" else []
     beyond = (found.below / here, found.above / here)
     values = _sizes(before, now, beyond, groups, scale, here)
     drawn: dict[str, list[float]] = {name: [] for name in values}
     for _ in range(distance.RESAMPLES):
-        left, right = distance.drawn(random, before, there), distance.drawn(random, before, here)
-        for name, value in _sizes(left, right, (0.0, 0.0), groups, scale, here).items():
+        sample = distance.drawn(random, before, rows)
+        for name, value in _sizes(before, sample, (0.0, 0.0), groups, scale, here).items():
             drawn[name].append(value)
     return tuple(_measure(name, value, drawn[name], rules) for name, value in values.items())
 

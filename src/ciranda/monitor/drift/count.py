@@ -1,7 +1,6 @@
 """Counts a polars frame into a profile: one column after the other, so that memory is that of a column."""
 
 from collections.abc import Collection
-from math import isfinite
 from typing import Any
 
 from ciranda.kernel import errors
@@ -81,13 +80,15 @@ def _asked(frame: Any, asked: dict[str, Any]) -> dict[str, Any]:
 def _edges(polars: Any, frame: Any, name: str, finite: Any, rows: int) -> tuple[float, ...]:
     """Where the bins of a reference end, but the last one."""
     every = max(1, -(-rows // SAMPLE))
-    sample = frame.select(polars.col(name).gather_every(every)).select(finite).collect().to_series()
-    different = sample.unique().sort()
+    sample = frame.select(polars.col(name).gather_every(every)).select(finite).collect().to_series().sort()
+    if not len(sample):
+        return ()
+    different = sample.unique(maintain_order=True)
     if len(different) <= FEW:
         return tuple(different.to_list()[:-1])
     shares = (*TAIL, *(place / BINS for place in range(1, BINS)), *(1 - share for share in TAIL))
-    ends = {sample.quantile(share, "nearest") for share in shares}
-    return tuple(sorted(end for end in ends if end is not None and isfinite(end) and end < different[-1]))
+    ends = set(sample.gather([round(share * (len(sample) - 1)) for share in shares]).to_list())
+    return tuple(sorted(end for end in ends if end < different[-1]))
 
 
 def _category(polars: Any, frame: Any, name: str, known: Column | None) -> dict[str, Any]:

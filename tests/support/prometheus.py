@@ -63,26 +63,46 @@ def blocks(kind: str) -> list[str]:
 @contextmanager
 def running(folder: Path, target: str) -> Iterator[Prometheus]:
     """A Prometheus that scrapes `target` (host:port) every half second, configured as the page says."""
-    program = needed("prometheus")
     config = blocks("yaml")[0]
     assert config.count(SCRAPED) == 1
     assert config.count(EVERY) == 1
     folder.mkdir()
     (folder / "prometheus.yml").write_text(config.replace(SCRAPED, target).replace(EVERY, "scrape_interval: 500ms"))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                *(program, f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"),
-                f"--web.listen-address=127.0.0.1:{port}",
-            ],
-            stdout=log,
-            stderr=log,
-            stdin=subprocess.DEVNULL,
-        )
-    try:
+    with configured(folder) as found:
+        yield found
+
+
+@contextmanager
+def configured(folder: Path) -> Iterator[Prometheus]:
+    """A Prometheus with the `prometheus.yml` of a folder."""
+    port = free_port()
+    config, data = folder / "prometheus.yml", folder / "data"
+    argv = [needed("prometheus"), f"--config.file={config}", f"--storage.tsdb.path={data}"]
+    with _process([*argv, f"--web.listen-address=127.0.0.1:{port}"], folder / "log"):
         yield Prometheus(port)
+
+
+@contextmanager
+def alertmanager(folder: Path, port: int) -> Iterator[None]:
+    """An Alertmanager with the `alertmanager.yml` of a folder; it knows no other one."""
+    config, data = folder / "alertmanager.yml", folder / "alertmanager"
+    argv = [needed("prometheus-alertmanager"), f"--config.file={config}", f"--storage.path={data}"]
+    alone = ["--cluster.listen-address=", f"--web.listen-address=127.0.0.1:{port}"]
+    with _process([*argv, *alone], folder / "alertmanager.log"):
+        yield
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def _process(argv: list[str], log: Path) -> Iterator[None]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(argv, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+    try:
+        yield
     finally:
         process.terminate()
         process.wait(20)

@@ -7,11 +7,14 @@ from typing import Any
 
 from ciranda.access import reaching, settings
 from ciranda.app import home as homes
+from ciranda.app import sampling
 from ciranda.app.views import feedback as views
 from ciranda.environment import secrets
 from ciranda.feedback import channels, following, incidents, items, notices, review, sending
 from ciranda.feedback.facts import Names
+from ciranda.feedback.incidents import Incident
 from ciranda.feedback.message import Message
+from ciranda.feedback.review import Failed
 from ciranda.kernel import clock, errors, log
 from ciranda.kernel.database import Database, Transaction
 from ciranda.kernel.events import Event
@@ -124,7 +127,7 @@ class Feedback:
 
     def incident(self, project: str, number: int, language: str) -> dict[str, Any]:
         """One incident with its timeline, its items and the draft of its review."""
-        return views.incident(self._database, project, number, language).document()
+        return views.incident(self._database, project, number, language, self._lost).document()
 
     def items(self, project: str, *, unclosed: bool, before: int) -> dict[str, Any]:
         """The items of a project, newest first."""
@@ -141,6 +144,9 @@ class Feedback:
             "project": project,
             "channels": [asdict(one) for one in views.channels(self._database, self._home, project)],
         }
+
+    def _lost(self, one: Incident) -> Failed | None:
+        return views.failed_requests(sampling.of_home(self._home), one, clock.now_us())
 
     def _seen(self, event: Event) -> None:
         again = event.kind == "change.merged"

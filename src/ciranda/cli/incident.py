@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ciranda.app import client
+from ciranda.app import client, sampling
 from ciranda.app import home as homes
 from ciranda.app.views import feedback as views
 from ciranda.app.views import project as projects
@@ -54,17 +54,21 @@ def main(given: argparse.Namespace) -> int:
         raise errors.Usage(
             f"{given.act} needs {_needs(given.act)}", hint=f"ciranda incident {given.act} {_example(given.act)}"
         )
+
+    def lost(one: incidents.Incident) -> review.Failed | None:
+        return views.failed_requests(sampling.of_home(home), one, clock.now_us())
+
     with homes.opened(home) as (database, _):
         project = projects.choose(database, given.project, Path.cwd())
         match given.act:
             case "list":
                 return _list(given, database, project)
             case "show":
-                return _show(given, views.incident(database, project, _number(given.which), given.language))
+                return _show(given, views.incident(database, project, _number(given.which), given.language, lost))
             case "open":
                 return _open(given, client.of_home(home), project)
             case "review" if not given.take:
-                return _draft(given, views.incident(database, project, _number(given.which), given.language))
+                return _draft(given, views.incident(database, project, _number(given.which), given.language, lost))
             case "review":
                 return _take(given, client.of_home(home), project)
             case _:
@@ -106,7 +110,12 @@ def _show(given: argparse.Namespace, told: views.Told) -> int:
     over = (
         "not over yet" if one.resolved_us is None else f"over after {review.lasted(one.resolved_us - one.started_us)}"
     )
-    saying.lines(f"{noticed}, {over}", "")
+    requests = (
+        []
+        if told.failed is None
+        else [f"  {told.failed.failed:,} of {told.failed.requests:,} requests failed meanwhile"]
+    )
+    saying.lines(f"{noticed}, {over}", *requests, "")
     for moment in told.moments:
         by = "" if moment.actor in ("", "ciranda") else f"   {moment.actor}"
         saying.lines(f"  {review.clock(moment.at_us)}  {moment.what}{by}")

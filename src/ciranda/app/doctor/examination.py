@@ -8,7 +8,7 @@ from typing import Any
 
 from ciranda.app import home as homes
 from ciranda.app import nearest
-from ciranda.app.doctor import delivery, findings, house, keeping, ledger, machine, project, running
+from ciranda.app.doctor import delivery, findings, house, keeping, ledger, machine, project, running, telling
 from ciranda.app.doctor.findings import Finding
 from ciranda.app.views import status
 from ciranda.kernel import clock, database, errors
@@ -139,6 +139,7 @@ def _looks(
             _status(home, opened, server), up=up, served=server is not None and server.serves
         ),
         "the secrets that are needed": lambda: delivery.unset(opened, store, known),
+        "who is told": lambda: telling.channels(home, opened, known, now_us),
         "the objects of what is live": objects,
         "the interpreters of what is live": lambda: keeping.programs(live, home),
     }

@@ -19,12 +19,14 @@ from ciranda.kernel import clock, errors, statements
 from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
 from ciranda.loop import changes, receive
+from ciranda.monitor.series import samples
 from ciranda.project.declaration import Project
 from ciranda.project.notify import SECRET
 from ciranda.release import releases
 from ciranda.versions import repositories
 
 sql = statements.load("ciranda.feedback")
+STEP = 60_000_000  # µs between two points of what is added up
 DEAD = 600_000_000  # µs of failing after which a channel is told as dead
 
 
@@ -147,6 +149,21 @@ def incident(
     lost = failed(found)
     draft = review.draft(found, moments, planned, failed=lost, language=language)
     return Told(found, tuple(moments), tuple(planned), lost, draft)
+
+
+def failed_requests(reading: samples.Reading, one: Incident, now_us: int) -> review.Failed | None:
+    """Requests while it went on, as far as metrics reach back; None: they do not."""
+    labels = {"project": one.project, "environment": one.environment} | (
+        {"service": one.service} if one.service else {}
+    )
+    until_us = one.resolved_us or now_us
+    step_us = max(STEP, (until_us - one.started_us) // 1000)
+    try:
+        found = reading.several(["requests", "errors"], labels, one.started_us, until_us, step_us, "sum")
+    except errors.CirandaError:
+        return None
+    requests, failed = ([value for line in found[name] for value in line.known] for name in ("requests", "errors"))
+    return review.Failed(round(sum(requests)), round(sum(failed))) if requests else None
 
 
 def brief(one: Incident) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ciranda.access.roles import User
 from ciranda.app import home as homes
-from ciranda.app import people
+from ciranda.app import people, sampling
 from ciranda.app.views import audit, status
 from ciranda.app.views import feedback as feedback_views
 from ciranda.app.views import jobs as job_views
@@ -182,7 +182,11 @@ def incident_list(site: Site, asked: Asked) -> Page:
 def incident(site: Site, asked: Asked) -> Page:
     """One incident with its timeline."""
     _known(site, asked.project)
-    told = feedback_views.incident(site.database, asked.project, asked.path["number"])
+    reading = sampling.of_home(site.home)
+    told = feedback_views.incident(
+        site.database, asked.project, asked.path["number"],
+        failed=lambda one: feedback_views.failed_requests(reading, one, clock.now_us()),
+    )  # fmt: skip
     title = f"Incident {told.incident.number} of {asked.project}"
     said = f"incident {told.incident.number}: {told.incident.state}"
     return Page("incident", title, {"told": told, "now_us": clock.now_us()}, asked.project, said=said)

@@ -10,7 +10,7 @@ from ciranda.app import people, sampling
 from ciranda.app.views import audit, status
 from ciranda.app.views import feedback as feedback_views
 from ciranda.app.views import jobs as job_views
-from ciranda.app.views.pages import changes, environments, feedback, loop, releases, runs, services, traffic
+from ciranda.app.views.pages import changes, drift, environments, feedback, loop, releases, runs, services, traffic
 from ciranda.environment import jobs
 from ciranda.kernel import clock, errors
 from ciranda.kernel.database import Database
@@ -18,11 +18,12 @@ from ciranda.kernel.store import Store
 from ciranda.loop import changes as ledger_changes
 from ciranda.pipeline import runs as ledger_runs
 from ciranda.release import releases as ledger_releases
-from ciranda.web.pages import actions, charts
+from ciranda.web.pages import actions, bars, charts
 from ciranda.web.pages.rendering import Page
 
 MOST = 50  # rows of a list on one page
 NEWEST = 1 << 62  # a number that none reaches
+DRIFT = 10  # seconds between looks of a page that shows drift
 LIVE = 2  # seconds between looks of a page that shows rates
 
 
@@ -139,6 +140,16 @@ def environment(site: Site, asked: Asked) -> Page:
     return Page("environment", f"{name} of {asked.project}", given, asked.project, every=LIVE, said=live)
 
 
+def drifting(site: Site, asked: Asked) -> Page:
+    """Drift in one environment."""
+    name = str(asked.path["environment"])
+    told = drift.gather(site.database, site.store, asked.project, name)
+    open_now = sum(len(one.subject.open) for one in told.shown)
+    said = f"{open_now} columns drift" if open_now else "no column drifts"
+    given = {"told": told, "draw": bars.draw}
+    return Page("drift", f"Drift in {name} of {asked.project}", given, asked.project, every=DRIFT, said=said)
+
+
 def service(site: Site, asked: Asked) -> Page:
     """One service in one environment."""
     name = str(asked.path["service"])
@@ -232,6 +243,7 @@ ROUTES: Mapping[str, View] = {
     "/{project:str}/releases/{release:str}": release,
     "/{project:str}/diff/{now:str}/{then:str}": difference,
     "/{project:str}/environments/{environment:str}": environment,
+    "/{project:str}/environments/{environment:str}/drift": drifting,
     "/{project:str}/services/{service:str}": service,
     "/{project:str}/incidents": incident_list,
     "/{project:str}/incidents/{number:int}": incident,

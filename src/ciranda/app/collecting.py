@@ -31,7 +31,12 @@ PATIENCE = 30.0  # seconds to wait for runs to end
 DAY_US = 86_400_000_000
 LARGEST = 64 << 20  # bytes of an object that is looked into for the names of others
 _NAME = re.compile(rb"b3:[0-9a-f]{64}")
-_DROP = {"unchanged": sql.drop_unchanged, "result": sql.drop_result, "outcome": sql.drop_outcome}
+_DROP = {
+    "unchanged": (sql.drop_unchanged,),
+    "result": (sql.drop_result,),
+    "outcome": (sql.drop_outcome,),
+    "job_run": (sql.drop_job_verdicts, sql.drop_job_run),
+}
 # Tables whose rows keep no object: facts, what can be looked up anew, and names of other things.
 FREE = {"event", "chain", "file_stat", "unchanged", "description", "module", "profile"}
 FREE |= {"check_failure", "code_failure", "code_pass"}
@@ -41,7 +46,7 @@ FREE |= {"check_failure", "code_failure", "code_pass"}
 class Going:
     """One kind of what is taken away: how many, how many bytes, and why."""
 
-    what: str  # versions, results, trees, interpreters, runs, lines
+    what: str  # versions, results, job runs, trees, interpreters, runs, lines
     count: int
     size: int
     why: str
@@ -81,6 +86,11 @@ def plan(home: homes.Home, ledger: Database, store: Store) -> Plan:
     projects = {str(row["name"]): _project(home, ledger, str(row["name"])) for row in ledger.query(sql.projects)}
     rows: dict[str, list[str]] = {"result": [], "outcome": [], "unchanged": []}
     roots = _named(ledger, projects, rows)
+    rows["job_run"] = [
+        str(row["id"])
+        for name, project in projects.items()
+        for row in ledger.query(sql.old_job_runs, project=name, since_us=project.since_us)
+    ]
     for name, project in projects.items():
         roots |= _locked(home, ledger, name, project)
     reached = _reached(store, roots)
@@ -99,6 +109,7 @@ def plan(home: homes.Home, ledger: Database, store: Store) -> Plan:
             "no release, run or job that is kept names them",
         ),
         Going("results", len(rows["result"]), 0, "cached for runs that are not kept: such a step would run again"),
+        Going("job runs", len(rows["job_run"]), 0, "ended long ago; of each job the newest stay"),
         *(Going(kind, len(each), sum(map(_size, each)), why) for kind, why, each in files),
     ]
     return Plan(
@@ -120,9 +131,10 @@ def collect(home: homes.Home, ledger: Database, store: Store, report: Callable[[
         decided = plan(home, ledger, store)
 
         def work(tx: Transaction) -> None:
-            for table, statement in _DROP.items():
+            for table, acts in _DROP.items():
                 for key in decided.rows[table]:
-                    tx.execute(statement, key=key)
+                    for statement in acts:
+                        tx.execute(statement, key=key)
 
         if any(decided.rows.values()):
             ledger.write(work)

@@ -46,3 +46,22 @@ DELETE FROM result WHERE key = :key;
 
 -- name: drop_outcome
 DELETE FROM outcome WHERE key = :key;
+
+-- name: old_job_runs
+-- Runs of jobs that ended long ago, made nothing that an environment still has, and for which a newer one that ended so stands.
+-- Of those that a schedule queued the newest stay, since the next occurrence is counted from them.
+SELECT id FROM job_run r
+WHERE project = :project AND state IN ('passed', 'failed', 'skipped') AND COALESCE(ended_us, queued_us) < :since_us
+    AND NOT EXISTS (SELECT 1 FROM output WHERE output.job_run = r.id)
+    AND EXISTS (
+        SELECT 1 FROM job_run n
+        WHERE n.project = r.project AND n.environment = r.environment AND n.job = r.job AND n.state = r.state
+            AND n.due_us > r.due_us AND CASE WHEN n.cause = 'by hand' THEN 1 ELSE 0 END = CASE WHEN r.cause = 'by hand' THEN 1 ELSE 0 END
+    );
+
+-- name: drop_job_run
+DELETE FROM job_run WHERE id = :key;
+
+-- name: drop_job_verdicts
+-- What was found on the way of such a run.
+DELETE FROM verdict WHERE change = :key;

@@ -13,7 +13,9 @@ import pytest
 from ciranda.app import collecting
 from ciranda.app import home as homes
 from ciranda.kernel import errors, sweep
+from ciranda.kernel.database import Transaction
 from ciranda.release import releases
+from ciranda.versions import repositories
 from support import environment as environments
 from support import project as projects
 
@@ -145,4 +147,44 @@ def test_of_old_releases_the_newest_and_those_that_run_stay(tmp_path: Path) -> N
         for release, _ in [*made[3:], (first, None)]:
             assert store.has(releases.manifest(store, release).assets["delay"].digest)
         assert not store.has(made[0][1].assets["delay"].digest)
+    shutil.rmtree(home.sockets, ignore_errors=True)
+
+
+def test_of_old_runs_of_jobs_the_newest_of_each_kind_stay(tmp_path: Path) -> None:
+    home = homes.Home(tmp_path / "home")
+    homes.create(home)
+    repositories.ensure(home.repositories, "toy")
+    now = time.time_ns() // 1000
+    with homes.opened(home) as (ledger, store):
+        old = [  # name, days ago, cause, state
+            ("a", 200, "schedule", "passed"), ("b", 190, "schedule", "passed"), ("c", 180, "schedule", "failed"),
+            ("d", 170, "by hand", "passed"), ("e", 160, "by hand", "passed"), ("f", 150, "caught up", "passed"),
+            ("g", 140, "schedule", "skipped"), ("h", 130, "schedule", "skipped"), ("i", 10, "schedule", "skipped"),
+            ("j", 1, "schedule", "waiting"),
+        ]  # fmt: skip
+
+        def work(tx: Transaction) -> None:
+            tx.execute("INSERT INTO project (name, repository, branch, at_us) VALUES ('toy', 'toy', 'main', 1)")
+            for name, days, cause, state in old:
+                at = now - days * DAY * 1_000_000
+                job_run = (
+                    "INSERT INTO job_run (id, project, environment, job, due_us, cause, actor, state, attempt, reason, queued_us, ended_us)"
+                    " VALUES (:id, 'toy', 'prod', 'nightly', :at, :cause, '', :state, 1, '', :at, :at)"
+                )
+                tx.execute(job_run, id=name, at=at, cause=cause, state=state)
+                verdict = "INSERT INTO verdict (change, place, name, subject, judgement, body) VALUES (:id, 1, '', '', '', '')"
+                tx.execute(verdict, id=name)
+            # what an environment still has was made by one of them
+            tx.execute(
+                "INSERT INTO output (project, environment, asset, version, job_run, at_us) VALUES ('toy', 'prod', 't', '', 'a', 1)"
+            )
+
+        ledger.write(work)
+        found = collecting.plan(home, ledger, store)
+        assert [(one.what, one.count) for one in found.going] == [("job runs", 4)]
+        collecting.collect(home, ledger, store, lambda _: None)
+        stays = [row["id"] for row in ledger.query("SELECT id FROM job_run ORDER BY id")]
+        assert stays == ["a", "c", "e", "f", "i", "j"]
+        assert [row["change"] for row in ledger.query("SELECT change FROM verdict ORDER BY change")] == stays
+        assert collecting.plan(home, ledger, store).going == ()
     shutil.rmtree(home.sockets, ignore_errors=True)

@@ -71,10 +71,10 @@ def _column(
         checks.checked(known, found, rows, reference_rows, rules.missing, rules.alarms / (EXACT * max(1, among)))
     )
     made = Column(known.name, known.kind, "faulty" if exact else "same", findings=exact)
-    if known.private or found.private:
-        return replace(made, note="private: only what is missing is looked at")
-    if known.kind != found.kind or known.kind not in ("number", "category"):
-        return made if exact else replace(made, note="only its type and what is missing are looked at")
+    if known.private or found.private or known.kind != found.kind or known.kind not in ("number", "category"):
+        note = "private: " if known.private or found.private else ""
+        state = made.state if exact else "uncompared"
+        return replace(made, state=state, note=f"{note}only its type and what is missing are looked at")
     here, there = sum(found.counts), sum(known.counts)
     if min(here, there) < rules.rows:
         note = f"{here:,} values beside {there:,}: at least {rules.rows:,} are needed"
@@ -194,7 +194,8 @@ def _drifted(reference: Profile, window: Profile, column: Column) -> Column:
     known, found = reference.column(column.name), window.column(column.name)
     if not large or known is None or found is None:
         return column
-    most = max(large, key=lambda one: one.value / one.least)
+    # an index of stability is a square, so that it is the largest of all large effects
+    most = max(large, key=lambda one: (one.name != STABILITY, one.value / one.least))
     text = words.distribution(known, found, most, window.rows, reference.rows)
     finding = Finding(column.name, DISTRIBUTION, most.name, most.value, most.floor, window.rows, text)
     return replace(column, state="drifted", findings=(*column.findings, finding))

@@ -1,12 +1,14 @@
 """Counts a polars frame into a profile: one column after the other, so that memory is that of a column."""
 
 from collections.abc import Collection
+from math import isfinite
 from typing import Any
 
 from ciranda.kernel import errors
 from ciranda.monitor.drift.profile import BINS, FEW, LONGEST, TAIL, UNKNOWN, VALUES, Column, Kind, Profile
 
 SAMPLE = 200_000  # rows of which a reference's bins are made; all rows are counted in them
+_NUMBER = "\0number"  # a name that no column has
 
 
 def of_frame(frame: Any, private: Collection[str] = (), *, against: Profile | None = None) -> Profile:
@@ -42,26 +44,29 @@ def kind(polars: Any, dtype: Any) -> Kind:
 
 
 def _column(polars: Any, frame: Any, name: str, dtype: Any, rows: int, private: bool, known: Column | None) -> Column:
-    sort = kind(polars, dtype)
+    # a column of a window that is missing throughout has no type of its own
+    sort = known.kind if known is not None and dtype == polars.Null else kind(polars, dtype)
     column = polars.col(name)
     asked = {"nulls": column.null_count()}
     if dtype.is_float():
-        asked["nans"] = column.is_nan().sum()
+        asked["nans"] = column.is_finite().not_().sum()
     if private or sort not in ("number", "category"):
         return Column(name, str(dtype), sort, **_asked(frame, asked), private=private)
     same = known if known is not None and known.kind == sort else None
     if sort == "category":
         missing = _asked(frame, asked)
         return Column(name, str(dtype), sort, **missing, **_category(polars, frame, name, same))
-    number = column.cast(polars.Float64)
-    finite = number.filter(number.is_finite())
-    asked |= {"low": finite.min(), "high": finite.max(), "mean": finite.mean(), "deviation": finite.std(ddof=0)}
-    edges = _edges(polars, frame, name, finite, rows) if same is None else same.edges
+    cast = column.cast(polars.Float64)
+    if dtype.is_float():
+        cast = polars.when(cast.is_finite()).then(cast)
+    edges = _edges(polars, frame, name, cast, rows) if same is None else same.edges
+    number = polars.col(_NUMBER)
+    asked |= {"low": number.min(), "high": number.max(), "mean": number.mean(), "deviation": number.std(ddof=0)}
     asked |= {f"up to {place}": (number <= edge).sum() for place, edge in enumerate(edges)}
-    asked["numbers"] = number.is_not_nan().sum()
+    asked["numbers"] = number.count()
     if same is not None and same.low is not None and same.high is not None:
-        asked |= {"below": (number < same.low).sum(), "above": ((number > same.high) & number.is_not_nan()).sum()}
-    found = _asked(frame, asked)
+        asked |= {"below": (number < same.low).sum(), "above": (number > same.high).sum()}
+    found = _asked(frame.select(column, cast.alias(_NUMBER)), asked)
     ends = [found.pop(f"up to {place}") for place in range(len(edges))] + [found.pop("numbers")]
     bins = tuple(end - start for start, end in zip([0, *ends], ends, strict=False))
     return Column(name, str(dtype), sort, **found, edges=edges, bins=bins)
@@ -74,13 +79,14 @@ def _asked(frame: Any, asked: dict[str, Any]) -> dict[str, Any]:
         .collect(engine="streaming")
         .row(0, named=True)
     )
-    return found
+    # a mean of huge numbers may be beyond all numbers
+    return {fact: None if isinstance(value, float) and not isfinite(value) else value for fact, value in found.items()}
 
 
-def _edges(polars: Any, frame: Any, name: str, finite: Any, rows: int) -> tuple[float, ...]:
+def _edges(polars: Any, frame: Any, name: str, number: Any, rows: int) -> tuple[float, ...]:
     """Where the bins of a reference end, but the last one."""
     every = max(1, -(-rows // SAMPLE))
-    sample = frame.select(polars.col(name).gather_every(every)).select(finite).collect().to_series().sort()
+    sample = frame.select(polars.col(name).gather_every(every)).select(number.drop_nulls()).collect().to_series().sort()
     if not len(sample):
         return ()
     different = sample.unique(maintain_order=True)

@@ -8,6 +8,7 @@ kept; of private columns too.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any, Literal
 
 from ciranda.kernel import errors
@@ -31,7 +32,7 @@ class Column:
     type: str  # as polars says it
     kind: Kind
     nulls: int
-    nans: int = 0
+    nans: int = 0  # numbers that are not finite
     private: bool = False
     low: float | None = None  # the least and the greatest finite number
     high: float | None = None
@@ -129,8 +130,9 @@ def _moments(
         return mean, spread
     count = left + right
     middle = (left * mean + right * more) / count
-    squares = left * (spread**2 + (mean - middle) ** 2) + right * (wider**2 + (more - middle) ** 2)
-    return middle, float((squares / count) ** 0.5)
+    squares = left * (spread * spread + (mean - middle) * (mean - middle))
+    squares += right * (wider * wider + (more - middle) * (more - middle))
+    return (middle, float((squares / count) ** 0.5)) if isfinite(squares) else (None, None)
 
 
 def _least(one: float | None, other: float | None, which: Any) -> float | None:

@@ -20,6 +20,8 @@ _BAD = (
     "reaction.decided",
     "reaction.refused",
     "revision.failed",
+    "rollout.failed",
+    "rollout.waits",
 )
 # Rules that hold by default and say no more than `job.failed`, `job.late` and `drift.found` do.
 _SAID = ("job-failed", "job-late", "drift")

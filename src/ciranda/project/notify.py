@@ -38,6 +38,8 @@ EVENTS = (
     "reaction.refused",
     "revision.failed",
     "revision.reached",
+    "rollout.failed",
+    "rollout.waits",
 )
 SECRET = "secret:"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}\Z")

@@ -69,7 +69,7 @@ def _run(here: local.Local, given: argparse.Namespace, wanted: logs.Wanted, foun
 
     levels: dict[str, said.Levels] = {}
     chosen: list[tuple[dict[str, Any], logs.Line]] = []
-    any_line = False
+    any_line = shown = False
     most = given.lines  # of a run everything is shown unless a number is asked for
     for record in lines.follow(here.home.runs / found.id / "log.jsonl", stop=ended, wait=time.sleep):
         step = str(record.get("step", ""))
@@ -80,6 +80,7 @@ def _run(here: local.Local, given: argparse.Namespace, wanted: logs.Wanted, foun
         for line in _lines(record, said_by):
             if not wanted.takes(line):
                 continue
+            shown = True
             if most is None or given.follow:
                 _print(given, record, line)
             else:
@@ -93,6 +94,8 @@ def _run(here: local.Local, given: argparse.Namespace, wanted: logs.Wanted, foun
         failed = runs.get(here.database, found.project, found.number).state == "failed"
         why = f"; why it failed: ciranda show {found.name}" if failed else ""
         sys.stderr.write(f"{found.name} wrote nothing{f' in {given.step}' if given.step else ''}{why}\n")
+    elif not shown:
+        service_logs.nothing(given, wanted)
     return 0
 
 

@@ -38,7 +38,9 @@ def main(here: local.Local, given: argparse.Namespace, wanted: logs.Wanted) -> i
         wait=_wait,
     )
     writers: dict[str, logs.Writer] = {}
+    found = False
     for line in looked:
+        found = True
         if line.instance not in writers:
             writers |= {log.stem: logs.writer(log) for log in chosen()}
         writer = writers[line.instance]
@@ -48,7 +50,16 @@ def main(here: local.Local, given: argparse.Namespace, wanted: logs.Wanted) -> i
             place = "" if given.environment else f"{writer.environment} "
             service = "" if given.what else f"{writer.service} "
             _print(line, f"{place}{service}{writer.release} {writer.short}  ")
+    if not found:
+        nothing(given, wanted)
     return 0
+
+
+def nothing(given: argparse.Namespace, wanted: logs.Wanted) -> None:
+    """There are lines, and none is what was asked for: whoever sees nothing is told so."""
+    if not given.json and not wanted.every and given.lines != 0:
+        sys.stdout.flush()
+        sys.stderr.write("no line is what was asked for\n")
 
 
 def server(given: argparse.Namespace, wanted: logs.Wanted) -> int:
@@ -62,11 +73,15 @@ def server(given: argparse.Namespace, wanted: logs.Wanted) -> int:
     looked = logs.follow(
         lambda: [log], wanted=wanted, most=sifting.most(given), stop=lambda: not given.follow, wait=_wait
     )
+    found = False
     for line in looked:
         if given.json:
             _json(line, process=given.server)
         else:
             _print(line, "")
+        found = True
+    if not found:
+        nothing(given, wanted)
     return 0
 
 

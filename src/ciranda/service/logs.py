@@ -3,7 +3,7 @@
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +124,8 @@ def follow(
     After each look `stop()` is asked whether to end, and `wait(seconds)` is called where there was nothing new.
     """
     readers = {log: _Reader(log, wanted) for log in find()}
-    yield from heapq.merge(*(reader.first(most) for reader in readers.values()), key=lambda line: line.at_us)
+    firsts = heapq.merge(*(reader.first(most) for reader in readers.values()), key=lambda one: one[0])
+    yield from (line for _, line in firsts)
     while True:
         news = False
         for log in find():
@@ -150,8 +151,8 @@ class _Reader:
         self._at = 0
         self._levels = said.Levels()
 
-    def first(self, most: int | None) -> Iterator[Line]:
-        """What is there already and wanted; times never go back."""
+    def first(self, most: int | None) -> Iterator[tuple[int, Line]]:
+        """What is there already and wanted, each with the time by which it is told among the lines of others: that never goes back."""
         end = _size(self._log)
         known = times.load(self._log)
         if self._wanted.since_us is not None:
@@ -164,7 +165,7 @@ class _Reader:
         latest = 0
         for line in found:
             latest = max(latest, line.at_us)
-            yield line if line.at_us == latest else replace(line, at_us=latest)
+            yield latest, line
 
     def more(self) -> Iterator[Line]:
         """What has been written since, whole lines."""

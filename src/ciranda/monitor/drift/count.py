@@ -30,7 +30,8 @@ def of_frame(frame: Any, private: Collection[str] = (), *, against: Profile | No
             hidden = name in private or (known is not None and known.private)
             columns.append(_column(polars, frame, name, dtype, rows, hidden, known))
     except polars.exceptions.PolarsError as error:
-        raise errors.Invalid(f"this is not a table that can be read: {error}") from error
+        said = str(error).strip().partition("\n")[0]
+        raise errors.Invalid(f"this is not a table that can be read: {said}") from error
     return Profile(rows, tuple(columns))
 
 

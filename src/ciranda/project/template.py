@@ -19,6 +19,7 @@ SECTIONS = (
     "environments",
     "alerts",
     "objectives",
+    "notify",
     "data",
     "keep",
 )

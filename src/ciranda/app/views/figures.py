@@ -199,7 +199,7 @@ def _traffic(
         if near:
             rough = change.at_us
             at = min((one.at_us for one in near), key=lambda at: abs(at - rough))
-            change = trends.Change(at, change.before, change.after, change.sure)
+            change = trends.Change(at, change.before, change.after, change.clear)
     told = "" if change is None else sentence(name, change, trends.cause(change, moves))
     return Figure(name, values(name, course), whole(name, all_), found.now, found.week, change, told)
 

@@ -101,15 +101,23 @@ class FakeControl:
             "change": {"id": change, "number": number, "lines": str(proposed.lines.path)},
         }
 
-    def rollback(self, project: str, environment: str, *, to: str | None, actor: str, reason: str) -> dict[str, Any]:
+    def rollback(
+        self, project: str, environment: str, *, to: str | None, actor: str, reason: str, at: str = ""
+    ) -> dict[str, Any]:
         if environment == "nowhere":
             raise errors.NotFound("there is no environment nowhere", hint="ciranda status")
-        self.acts.append(("rollback", project, environment, to, actor, reason))
+        self.acts.append(("rollback", project, environment, to, actor, reason, *([at] if at else [])))
         return {"to": {"release": to or "r41"}}
 
     def hold(self, project: str, environment: str, *, release: bool, reason: str, actor: str) -> dict[str, Any]:
         self.acts.append(("hold", project, environment, release, reason, actor))
         return {"held": not release}
+
+    def promote(
+        self, project: str, environment: str, *, release: str, actor: str, emergency: str = "", plan: str = ""
+    ) -> dict[str, Any]:
+        self.acts.append(("promote", project, environment, release, actor, emergency, plan))
+        return {}
 
     def scale(self, project: str, environment: str, *, service: str, instances: int, actor: str) -> dict[str, Any]:
         self.acts.append(("scale", project, environment, service, instances, actor))

@@ -35,7 +35,7 @@ PATHS = [
     "/", "/flights", "/flights/changes", "/flights/changes/5", "/flights/changes/6", "/flights/runs", "/flights/runs/5",
     "/flights/runs/4", "/flights/runs/5/log", "/flights/releases", "/flights/releases/r4", "/flights/diff/r1/r4",
     "/flights/environments/test", "/flights/environments/prod", "/flights/services/delays?environment=prod", "/flights/jobs",
-    "/flights/jobs/nightly",
+    "/flights/jobs/nightly", "/-/users", "/-/audit",
 ]  # fmt: skip
 GRAPH = {
     "raw_flights": (), "raw_weather": (), "flights": ("raw_flights", "raw_weather"), "daily": ("flights",),
@@ -334,6 +334,11 @@ class Shown:
     port: int
     traffic: traffic.Traffic
     counters: counters.Counters
+    control: FakeControl
+
+    def acts(self) -> list[tuple[Any, ...]]:
+        """What the forms did."""
+        return self.control.acts
 
     @property
     def url(self) -> str:
@@ -362,14 +367,15 @@ def shown(into: Filled) -> Iterator[Shown]:
         told = {"url": f"http://127.0.0.1:{number}", "gateway": "http://127.0.0.1:7780"}
         (home.state / "server.json").write_text(json.dumps(told))
         pages = handlers.Pages(site.Site(home, into.database, into.store, seen), rooms, port=number)
+        control = FakeControl(home)
         app = application.build(
-            FakeControl(home), rooms, port=number, lines=home.lines, windows=home.state / "windows", pages=pages
+            control, rooms, port=number, lines=home.lines, windows=home.state / "windows", pages=pages
         )
         server = serving.server(app, rooms.leave, pages.hub.leave)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            yield Shown(into, number, seen, counted)
+            yield Shown(into, number, seen, counted, control)
         finally:
             server.should_exit = True
             thread.join()

@@ -39,6 +39,7 @@ def signed_in(
     scheme: str = "light",
     script: bool = True,
     forgiven: str = "404 (Not Found)",
+    locale: str = "en-US",
 ) -> Iterator[Page]:
     """A page of a browser that is signed in; what it complains of (but what is forgiven), and what it asks others for, fails the test."""
     width, height = SIZES[size]
@@ -46,6 +47,7 @@ def signed_in(
         viewport={"width": width, "height": height},
         color_scheme="dark" if scheme == "dark" else "light",
         java_script_enabled=script,
+        locale=locale,
     )
     page = context.new_page()
     said: list[str] = []
@@ -79,6 +81,38 @@ def test_pages_before_signing_in_can_be_read_by_everybody(chromium: Browser, sho
     expect(page.get_by_text("ciranda open").first).to_be_visible()
     assert Axe().run(page).violations_count == 0
     context.close()
+
+
+ACTS = ("promote?release=r3", "approve?release=r3", "rollback?to=r3", "hold", "let-go")
+
+
+def test_acts_can_be_read_by_everybody_in_portuguese(chromium: Browser, shown: Shown) -> None:
+    axe = Axe()
+    with signed_in(chromium, shown, size="narrow", scheme="dark", locale="pt-BR") as page:
+        for path in [
+            f"/{PROJECT}/environments/prod",
+            *(f"/{PROJECT}/environments/prod/{act}" for act in ACTS),
+            "/-/users",
+        ]:
+            page.goto(shown.url + path)
+            assert page.evaluate("document.documentElement.lang") == "pt"
+            found = axe.run(page)
+            assert found.violations_count == 0, f"{path}\n{found.generate_report()}"
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} is wider than 360 px"
+
+
+def test_an_environment_is_held_by_keyboard_without_script(chromium: Browser, shown: Shown) -> None:
+    with signed_in(chromium, shown, script=False) as page:
+        page.goto(f"{shown.url}/{PROJECT}/environments/prod")
+        page.get_by_role("link", name="Hold", exact=True).focus()
+        page.keyboard.press("Enter")
+        page.get_by_label("Why").focus()
+        page.keyboard.type("the fair is on")
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("button", name="Hold prod")).to_be_focused()
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"{shown.url}/{PROJECT}/environments/prod")
+    assert shown.acts()[-1] == ("hold", PROJECT, "prod", False, "the fair is on", "admin")
 
 
 def test_a_push_changes_an_open_page_without_a_reload(chromium: Browser, shown: Shown) -> None:

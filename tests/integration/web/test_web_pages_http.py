@@ -120,7 +120,7 @@ def test_what_is_sent_with_a_page(shown: Shown) -> None:
     policy = headers["content-security-policy"]
     assert policy.startswith("default-src 'none'")
     assert "unsafe" not in policy
-    assert (headers["referrer-policy"], headers["x-content-type-options"]) == ("no-referrer", "nosniff")
+    assert (headers["referrer-policy"], headers["x-content-type-options"]) == ("same-origin", "nosniff")
 
 
 def test_no_page_has_a_script_or_a_style_of_its_own(shown: Shown) -> None:

@@ -30,7 +30,7 @@ HEADERS = {
     "content-security-policy": POLICY,
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",  # without any, a browser sends the forms of these pages with `Origin: null`
     "vary": "Accept-Language, Cookie",
     "x-content-type-options": "nosniff",
 }
@@ -157,10 +157,8 @@ class Pages:
 
     def _acted(self, request: AnyRequest, act: str, place: actions.Place, control: Control | None) -> Response[bytes]:
         def planned(release: str | None) -> plans.View:
-            at = self._site.home.repositories
-            return plans.gather(
-                self._site.database, self._site.store, place.project, place.environment, release or None, folder=at
-            )
+            seen = self._site
+            return plans.gather(seen.database, seen.store, place.project, place.environment, release or None)
 
         try:
             if control is None:

@@ -55,19 +55,12 @@ class Language:
     _patterns: list[tuple[re.Pattern[str], str]] = field(init=False, repr=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        keys = sorted((key for key in self.table if "{}" in key), key=lambda key: (key.count("{}"), -len(key)))
-        self._patterns.extend(
-            (re.compile("(.+?)".join(re.escape(part) for part in key.split("{}")), re.DOTALL), self.table[key])
-            for key in keys
-        )
+        keys = sorted((key for key in self.table if "{}" in key), key=lambda key: -len(key.replace("{}", "")))
+        self._patterns.extend((_pattern(key), self.table[key]) for key in keys)
 
     def say(self, text: object) -> str:
         """What is said in this language for what is said in English; what is not known stays as it is."""
-        return Named(text) if isinstance(text, Named) else self._said(str(text))
-
-    def knows(self, text: str) -> bool:
-        """Whether something is said for it."""
-        return not self.table or text in self.table or any(pattern.fullmatch(text) for pattern, _ in self._patterns)
+        return Named(self._said(str(text)))
 
     def spoken(self, value: Any) -> Any:
         """What a template writes for an expression's value."""
@@ -84,7 +77,7 @@ class Language:
     def missing(self, source: str) -> list[str]:
         """The literal texts of a template for which nothing is said."""
         said = [" ".join(piece.text.split()) for piece in pieces(source) if piece.spoken]
-        return [text for text in said if _LETTER.search(_ENTITY.sub("", text)) and not self.knows(text)]
+        return [text for text in said if _LETTER.search(_ENTITY.sub("", text)) and text not in self.table]
 
     def _exchanged(self, text: str) -> str:
         inner = text.strip()
@@ -103,6 +96,8 @@ class Language:
         for pattern, said in self._patterns:
             if (found := pattern.fullmatch(key)) is not None:
                 return self._filled(said, [self._said(part) for part in found.groups()])
+        if ", " in key:  # a list of what is known by itself
+            return ", ".join(self._said(part) for part in key.split(", "))
         return self._number(text)
 
     def _filled(self, said: str, parts: list[str]) -> str:
@@ -113,6 +108,12 @@ class Language:
 
     def _number(self, text: str) -> str:
         return _GROUPED.sub(lambda found: found[0].replace(",", "."), text) if self.table else text
+
+
+def _pattern(key: str) -> re.Pattern[str]:
+    """What a line of the table with `{}` is a line for; where it says next to nothing itself, of single words alone."""
+    varies = r"(\S+)" if len(key.replace("{}", "").strip()) < 3 else "(.+?)"
+    return re.compile(varies.join(re.escape(part) for part in key.split("{}")), re.DOTALL)
 
 
 ALL: Mapping[str, Language] = {code: Language(code, table) for code, table in TABLES.items()}

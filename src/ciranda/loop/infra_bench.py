@@ -130,7 +130,7 @@ class Bench:
     def _confined(self, argv: Sequence[str]) -> list[str]:
         place = self.workshop.home / program.FOLDER
         return confine.wrap(
-            argv, readable=[place, self.program.resolve().parent], writable=[self.folder, place / "plugins"],
+            argv, readable=[place, self.program.resolve().parent], writable=[self.folder, self.module, place / "plugins"],
             hidden=[self.workshop.home], directory=self.module, die_with_parent=True, info_fd=0,
         )  # fmt: skip
 
@@ -223,7 +223,7 @@ def _variables(
     run: Run, workshop: Workshop, folder: Path, given: program.Given, password: str, *, own: bool
 ) -> dict[str, str]:
     place = workshop.home / program.FOLDER
-    for made in (place / "plugins", folder / "home", folder / "tmp", folder / "data"):
+    for made in (place / "plugins", folder / "home", folder / "data"):
         made.mkdir(parents=True, exist_ok=True)
     config = place / program.CONFIG
     if not config.exists():

@@ -84,7 +84,6 @@ def variables(own: Mapping[str, str], folder: Path, *, config: Path, plugins: Pa
         "LANG": "C.UTF-8",
         **kept,
         "HOME": str(folder / "home"),
-        "TMPDIR": str(folder / "tmp"),
         "TF_DATA_DIR": str(folder / "data"),
         "TF_CLI_CONFIG_FILE": str(config),
         "TF_PLUGIN_CACHE_DIR": str(plugins),

@@ -240,7 +240,7 @@ def test_an_interrupt_keeps_what_was_made(tmp_path: Path) -> None:
             'raw = { files = "data/*.cvs" }',
             ['ciranda.toml:5  sources.raw.files names "data/*.cvs"'],
         ),
-        ("[sources]", "[notify.team]\nx = 1\n[sources]", ["ciranda.toml:4  [notify] is designed, but not built yet"]),
+        ("[sources]", "[previews]\nx = 1\n[sources]", ["ciranda.toml:4  [previews] is designed, but not built yet"]),
         ('pipeline = "pipeline.py"', 'pipeline = "pipe.py"', ['ciranda.toml:3  project.pipeline names "pipe.py"']),
         ("[project]", "[project", ["ciranda.toml:1  this is not TOML"]),
     ],

@@ -97,7 +97,7 @@ DECLARATIONS = {
     "unknown": (lambda text: text.replace("uses =", "use ="), "ciranda.toml:12", 'did you mean "uses"?'),
     "after": (lambda text: text.replace('"test"', '"tst"'), "ciranda.toml:19", 'did you mean "test"?'),
     "uses": (lambda text: text.replace('["average"]', '["averag"]'), "ciranda.toml:12", 'did you mean "average"?'),
-    "later": (lambda text: text + "\n[notify.team]\n", "ciranda.toml:21", "not built yet"),
+    "later": (lambda text: text + "\n[previews]\n", "ciranda.toml:21", "not built yet"),
 }
 
 

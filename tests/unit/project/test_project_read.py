@@ -115,7 +115,6 @@ def test_a_mistake_is_told_with_its_line(text: str, line: int, what: str, hint: 
 @pytest.mark.parametrize(
     ("text", "line", "what"),
     [
-        ("[notify.team]\nurl = 'x'\n", 3, "[notify]"),
         ("[gate]\nset = {}\n", 3, "[gate]"),
         ("[environments.a]\nrollout = { quiet = 'replay' }\n", 4, "replay"),
         ("[environments.a]\ninfra = 'infra/'\n", 4, "environments.a.infra"),
@@ -132,7 +131,7 @@ def test_what_is_not_built_yet_is_refused_as_such(text: str, line: int, what: st
 
 def test_mistakes_are_told_together_in_the_order_of_lines_and_before_what_is_not_built_yet() -> None:
     told = refused(
-        '[notify.x]\n[project]\nname = "toy"\npipelin = "a.py"\n[services.a]\n[config.B]\ntype = "x"\ndefault = 1\n'
+        '[gate]\n[project]\nname = "toy"\npipelin = "a.py"\n[services.a]\n[config.B]\ntype = "x"\ndefault = 1\n'
     )
     assert [p.where.rpartition(":")[2] for p in told] == ["4", "5", "7", "1"]
     assert [p.not_yet for p in told] == [False, False, False, True]

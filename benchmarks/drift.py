@@ -128,6 +128,7 @@ def measure(folder: Path, rows: int, windows: int, longest: float) -> dict[str, 
     found = {
         "rows": rows,
         "windows": windows,
+        "longest_s": longest,
         "profile_kb": round(kept.stat().st_size / 1000, 1),
         "kept_s": round(statistics.median(float(line) for line in warm["printed"][1:]), 3),
         "kept_mb": warm["mb"],

@@ -23,6 +23,7 @@ NAMES = {
     "snakemake": "Snakemake",
     "dvc": "DVC",
 }
+NAMES |= {"evidently": "Evidently", "nannyml": "NannyML"}
 NAMES |= {"nginx": "nginx", "caddy": "Caddy", "mlflow": "MLflow", "bentoml": "BentoML", "python": "python -c pass"}
 BAR, GAP, LEFT, WIDTH, RIGHT = 22, 8, 170, 420, 150  # of a picture, in pixels
 
@@ -173,6 +174,35 @@ def metrics(found: Figures) -> Section:
     return Section("Metrics", lines)
 
 
+def judge(found: Figures) -> Section:
+    def soon(name: str) -> str:
+        one = found["bad"][name]
+        return f"in a median of {one['median_s']:g} s (95 % within {one['p95_s']:g} s)"
+
+    usual, few = found["good"]["base 1 %"], found["good"]["base 1 %, 5 requests/s"]
+    lines = [
+        f"Ten times the errors are found {soon('10x, base 1.0%')}, four times as many {soon('4x, base 1.0%')}: 200 requests/s, 10 % of "
+        "them to the canary, of which 1 % fail anyway.",
+        f"Of {usual['releases']:,} good releases that went the whole way {usual['failed']} were sent back, {few['failed']} of as many at "
+        f"5 requests/s. One without errors is through 10 % within {found['good']['no errors']['slowest_first_step_s']:g} s.",
+    ]
+    return Section("The judge of a canary, simulated", lines)
+
+
+def drift(found: Figures) -> Section:
+    done = {NAMES.get(name, name): one["seconds"] for name, one in found["both"].items() if one["done"]}
+    stopped = [NAMES.get(name, name) for name, one in found["both"].items() if not one["done"]]
+    memory = ", ".join(f"{NAMES.get(name, name)} {one['mb']:,} MB" for name, one in found["both"].items())
+    lines = [
+        f"{found['rows']:,} rows of 20 columns against a kept profile of {found['profile_kb']:g} kB: {found['kept_s']:g} s and "
+        f"{found['kept_mb']:,} MB. Both sides from Parquet take at most {memory}.",
+        f"{found['alarms']} alarms in {found['windows']} windows without drift; of {len(found['planted'])} kinds of planted changes "
+        f"{min(found['planted'].values()):.0%} or more of each were found.",
+        *(f"{name} was stopped after {found['longest_s']:g} s." for name in stopped),
+    ]
+    return Section("Drift", lines, [Bars("drift", "both sides from Parquet, whole process", "s", done)])
+
+
 # In the order of the page.
 SECTIONS: Mapping[str, Callable[[Figures], Section]] = {
     "push": push,
@@ -187,6 +217,8 @@ SECTIONS: Mapping[str, Callable[[Figures], Section]] = {
     "page": page,
     "writers": writers,
     "metrics": metrics,
+    "judge": judge,
+    "drift": drift,
 }
 
 

@@ -127,9 +127,9 @@ def said(lines: Sequence[str]) -> str:
     """Why Terraform failed, in a line: of what it calls errors the first that says where, else the first. Pure."""
     plain = [line.strip("│╷╵ \t") for line in lines]
     starts = [place for place, line in enumerate(plain) if line.startswith("Error: ")]
-    found = [_error(plain[start:end]) for start, end in zip(starts, [*starts[1:], len(plain)], strict=True)]
-    if not found:
+    if not starts:
         return next((line for line in reversed(plain) if line), "it said nothing")
+    found = [_error(plain[start:end]) for start, end in zip(starts, [*starts[1:], len(plain)], strict=True)]
     return next((text for where, text in found if where), found[0][1])
 
 

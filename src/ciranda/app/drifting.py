@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 
 from ciranda.environment import outputs, revisions
@@ -36,7 +36,7 @@ class Drifting:
     store: Store
     content: Content
     write: Write
-    _seen: dict[Place, tuple[int, int, float]] = field(default_factory=dict)  # made_us, rows, when
+    _seen: dict[tuple[Place, str], tuple[int, int, float]] = field(default_factory=dict)  # made_us, rows, when
     _asked: set[tuple[str, ...]] = field(default_factory=set)
     _said: dict[str, str] = field(default_factory=dict)
 
@@ -71,7 +71,8 @@ class Drifting:
             known = (project, environment, asset, release, str(output.at_us))
             if output.version.codec == "parquet" and known not in self._asked:
                 self._asked.add(known)
-                there = self.database.query(sql.looks, project=project, environment=environment, subject=asset)
+                subject = episodes.of_asset(asset)
+                there = self.database.query(sql.looks, project=project, environment=environment, subject=subject)
                 if not any(row["from_us"] == output.at_us and row["release"] == release for row in there):
                     act = partial(drifting.ask_output, project=project, environment=environment, asset=asset)
                     self.database.write(act)
@@ -79,23 +80,27 @@ class Drifting:
     def _known(self, project: str, environment: str, subject: str, release: str) -> bool:
         known = (project, subject, release)
         if known not in self._asked and any(
-            one.kind != references.FIRST for one in references.of(self.database, project, environment, subject, release)
+            one.kind in (references.TRAINING, references.NONE)
+            for one in references.of(self.database, project, environment, subject, release)
         ):
             self._asked.add(known)
         return known in self._asked
 
     def _service(self, place: Place) -> None:
-        named = {"project": place.project, "environment": place.environment, "service": place.service}
-        newest = self.database.one(sql.newest_batch, **named)
+        live = revisions.live(self.database, place.project, place.environment)
+        if live is None or live.gone:
+            return
+        release = releases.by_id(self.database, live.release).name
+        newest = self.database.one(sql.newest_batch, **asdict(place), release=release)
         assert newest is not None
         made_us, rows = int(newest["made_us"]), int(newest["row_count"])
-        before_us, before, when = self._seen.get(place, (0, 0, 0.0))
+        before_us, before, when = self._seen.get((place, release), (0, 0, 0.0))
         now = time.monotonic()
         if made_us == before_us or (abs(rows - before) < ENOUGH and when and now - when < PAUSE):
             return
-        found = looking.look(self.database, self.store, place)
+        found = looking.look(self.database, self.store, place, release)
         if found is not None and not found.waits:
-            self._seen[place] = (made_us, rows, now)
+            self._seen[place, release] = (made_us, rows, now)
             self.write([*self._drift(place, found), *self._figures(place)])
 
     def _drift(self, place: Place, found: looking.Looked) -> Iterator[Sample]:

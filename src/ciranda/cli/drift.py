@@ -121,13 +121,16 @@ def _compared(one: views.Subject) -> list[str]:
     lines: list[str] = []
     for window in one.windows:
         drifting = sum(seen.state in ("drifted", "faulty") for seen in window.columns)
-        rows = "" if f"{window.rows:,}" in window.said else f" ({window.rows:,} rows)"
-        what = f"{window.said}{rows} beside {window.reference} ({window.reference_rows:,} rows)"
+        what = f"{window.said}{_rows(window)} beside {window.reference} ({window.reference_rows:,} rows)"
         told = window.inconclusive or f"{drifting} of {words.count(len(window.columns), 'column')}"
         lines.append(
             f"{'looked' if not lines else '':<7} {what}: {'inconclusive, ' if window.inconclusive else ''}{told}"
         )
     return lines
+
+
+def _rows(window: views.Window) -> str:
+    return "" if f"{window.rows:,}" in window.said else f" ({window.rows:,} rows)"
 
 
 def _ago(at_us: int) -> str:

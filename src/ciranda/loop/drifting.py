@@ -80,7 +80,8 @@ def _output(task: tasks.Task, workshop: Workshop) -> None:
     content = releases.manifest(store, release)
     with store.steady():
         private = _private(workshop, project)
-        known = next(iter(references.of(database, project, "", asset, release.name)), None)
+        subject = episodes.of_asset(asset)
+        known = next(iter(references.of(database, project, "", subject, release.name)), None)
         if known is None:
             known = _reference(workshop, content, release.name, asset, private)
         if known.kind == references.NONE:
@@ -97,7 +98,7 @@ def _output(task: tasks.Task, workshop: Workshop) -> None:
         def work(tx: Transaction) -> None:
             tasks.finish(tx, task, state="done", result={"digest": output.version.digest})
             references.keep(tx, kept)
-            episodes.record(tx, project, environment, asset, [look], service=False)
+            episodes.record(tx, project, environment, subject, [look])
 
         database.write(work)
 
@@ -106,16 +107,16 @@ def _reference(
     workshop: Workshop, content: manifest.Manifest, release: str, asset: str, private: Collection[str]
 ) -> Reference:
     """The asset as the release has it: what its gate judged."""
-    known = content.assets.get(asset)
+    known, subject = content.assets.get(asset), episodes.of_asset(asset)
     if known is None or known.codec != "parquet":
-        return references.none(content.project, asset, release, f"{release} has no table {asset}")
+        return references.none(content.project, subject, release, f"{release} has no table {asset}")
     version = records.Version(asset, known.digest, known.key, known.codec, 0, known.kind)
-    named = {"project": content.project, "subject": asset, "release": release, "kind": references.VERSION}
+    named = {"project": content.project, "subject": subject, "release": release, "kind": references.VERSION}
     try:
         return references.of_version(workshop.store, version, private, **named)
     except (errors.NotFound, errors.Corrupt, errors.Invalid) as error:
         why = f"{asset} of {release} cannot be read: {error}"
-        return references.none(content.project, asset, release, why)
+        return references.none(content.project, subject, release, why)
 
 
 def _private(workshop: Workshop, project: str) -> tuple[str, ...]:

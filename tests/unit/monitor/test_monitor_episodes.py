@@ -50,9 +50,13 @@ def test_a_column_begins_once_with_what_its_distribution_says() -> None:
     assert [one.column_name for one, _, _ in again.see] == ["temp"]
 
 
-def test_it_is_over_when_the_window_that_found_it_says_the_same_and_no_other_has_it() -> None:
+def test_it_is_over_when_the_window_that_found_it_says_the_same() -> None:
     assert episodes.decide([episode("temp")], [look(temp="same")]).end == (episode("temp"),)
-    assert not episodes.decide([episode("temp")], [look(temp="same"), look(spans.HOUR, temp="drifted")]).end
+    both = [look(temp="same"), look(spans.HOUR, temp="drifted")]
+    decided = episodes.decide([episode("temp")], both)
+    assert (decided.end, decided.begin, decided.see) == ((episode("temp"),), (), ())
+    assert not episodes.decide([], both, {"temp": 11}).begin  # the hour still holds what is over
+    assert episodes.decide([], both, {"temp": 10}).begin
     assert not episodes.decide([episode("temp", spans.HOUR)], [look(temp="same"), look(spans.HOUR, temp="unsure")]).end
     assert episodes.decide([episode("temp", spans.DAY)], [look(temp="same")]).end  # nobody makes that window any more
 

@@ -34,7 +34,8 @@ def test_probabilities_are_those_of_scikit_learn() -> None:
 def test_one_class_alone_has_no_auc_and_a_certainty_that_is_wrong_a_finite_loss() -> None:
     found = figures.of([(0.3, 1), (0.0, 1)])
     assert found.auc is None
-    assert found.log_loss is not None and math.isfinite(found.log_loss)
+    assert found.log_loss is not None
+    assert math.isfinite(found.log_loss)
     assert "auc" not in found.told()
 
 

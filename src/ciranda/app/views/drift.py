@@ -88,11 +88,13 @@ def gather(
     ]
     rows = database.query(sql.looks, project=project, environment=environment, subject="")
     known = list(dict.fromkeys([*services, *(str(row["subject"]) for row in rows)]))
-    if subject and subject not in known:
-        hint = names.suggestion(subject, known) or (f"what there is: {', '.join(known)}" if known else _HOW)
+    wanted = [name for name in known if subject in ("", name.removeprefix(episodes.ASSET))]
+    if subject and not wanted:
+        there = sorted({name.removeprefix(episodes.ASSET) for name in known})
+        hint = names.suggestion(subject, there) or (f"what there is: {', '.join(there)}" if there else _HOW)
         raise errors.NotFound(f"nothing of {subject} in {environment} is compared with anything", hint=hint)
     found = []
-    for name in [subject] if subject else known:
+    for name in wanted:
         told = episodes.listed(database, project, environment, name)
         looks = [row for row in rows if row["subject"] == name]
         order = (spans.ROWS, spans.HOUR, spans.DAY)
@@ -107,7 +109,7 @@ def gather(
         waits = "" if windows else _waits(database, Place(project, environment, name))
         found.append(
             Subject(
-                name, "service" if name in services else "asset",
+                name.removeprefix(episodes.ASSET), "asset" if name.startswith(episodes.ASSET) else "service",
                 tuple(one for one in told if one.over_us is None and column in ("", one.column_name)),
                 tuple(one for one in told if one.over_us is not None and column in ("", one.column_name))[:5], windows, waits,
             )

@@ -105,6 +105,13 @@ def parquet(table: Any) -> bytes:
     return held.getvalue()
 
 
+def columns(store: Store, batch: Batch) -> list[str]:
+    """The names of a batch's columns. Raises errors.NotFound, errors.Corrupt."""
+    import polars
+
+    return list(polars.read_parquet_schema(io.BytesIO(store.get(batch.object))))
+
+
 def load(store: Store, found: Sequence[Batch]) -> Any:
     """The rows of batches as a polars.DataFrame with the column `release`. Raises errors.NotFound, errors.Corrupt."""
     import polars

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from ciranda.kernel import clock, events, statements
@@ -53,6 +54,14 @@ class Episode:
     over_us: int | None = None
 
 
+ASSET = "asset:"  # what the subject begins with where it is an asset: a service may have the same name
+
+
+def of_asset(name: str) -> str:
+    """The subject that an asset is."""
+    return f"{ASSET}{name}"
+
+
 @dataclass(frozen=True, slots=True)
 class Decided:
     """What looks make of the episodes that are open."""
@@ -62,18 +71,23 @@ class Decided:
     end: tuple[Episode, ...]
 
 
-def decide(open_now: Sequence[Episode], looks: Sequence[Look]) -> Decided:
+def decide(
+    open_now: Sequence[Episode], looks: Sequence[Look], ended: Mapping[str, int] = MappingProxyType({})
+) -> Decided:
     """What begins, goes on and is over. The looks are in the order of their spans, the shortest first. Pure.
 
-    An episode is over when no window has the column any more and the one that it was found in says that it is the same: a window that
-    is inconclusive, or has not the column, ends nothing.
+    An episode is over when the window that it was found in says that the column is the same: one that is inconclusive, or has not the
+    column, ends nothing. `ended` says when the last episode of a column was over (µs): a window that reaches back before that begins none,
+    since what it has is what is over.
     """
-    found: dict[str, tuple[Look, Finding]] = {}
-    for look in looks:
-        for finding in sorted(look.comparison.findings, key=lambda one: one.check != DISTRIBUTION):
-            found.setdefault(
-                finding.column, (look, finding)
-            )  # how values are distributed tells more than one that is too large
+    # of a column how its values are distributed tells more than one that is too large
+    told = [
+        (look, finding)
+        for look in looks
+        for finding in sorted(look.comparison.findings, key=lambda one: one.check != DISTRIBUTION)
+    ]
+    found = _first(told)
+    begin = _first([each for each in told if each[0].from_us >= ended.get(each[1].column, 0)])
     known = {one.column_name: one for one in open_now}
     same = {
         (look.span, column.name)
@@ -82,16 +96,22 @@ def decide(open_now: Sequence[Episode], looks: Sequence[Look]) -> Decided:
         if column.state == "same" and (column.measures or not look.comparison.inconclusive)
     }
     spans = {look.span for look in looks}
+    over = {
+        column
+        for column, one in known.items()
+        if (one.span, column) in same
+        or (one.span not in spans and column not in found and any(name == column for _, name in same))
+    }
     return Decided(
-        begin=tuple(each for column, each in found.items() if column not in known),
-        see=tuple((known[column], *each) for column, each in found.items() if column in known),
-        end=tuple(
-            one
-            for column, one in known.items()
-            if column not in found
-            and ((one.span, column) in same or (one.span not in spans and any(name == column for _, name in same)))
-        ),
+        begin=tuple(each for column, each in begin.items() if column not in known),
+        see=tuple((one, *found[column]) for column, one in known.items() if column in found and column not in over),
+        end=tuple(one for column, one in known.items() if column in over),
     )
+
+
+def _first(told: Sequence[tuple[Look, Finding]]) -> dict[str, tuple[Look, Finding]]:
+    """The first finding of each column."""
+    return {finding.column: (look, finding) for look, finding in reversed(told)}
 
 
 def opened(database: Database | Transaction, project: str, environment: str, subject: str) -> list[Episode]:
@@ -108,12 +128,12 @@ def listed(
     return [Episode(**row) for row in database.query(sql.episodes, **named)]
 
 
-def record(
-    tx: Transaction, project: str, environment: str, subject: str, looks: Sequence[Look], *, service: bool
-) -> Decided:
-    """Record looks and what they make of the episodes. `service`: the subject is one, else an asset that a job makes."""
+def record(tx: Transaction, project: str, environment: str, subject: str, looks: Sequence[Look]) -> Decided:
+    """Record looks at a service, or at an asset (`of_asset`), and what they make of the episodes."""
     now_us = clock.now_us()
-    decided = decide(opened(tx, project, environment, subject), looks)
+    rows = tx.query(sql.ended, project=project, environment=environment, subject=subject)
+    ended = {str(row["column_name"]): int(row["over_us"]) for row in rows}
+    decided = decide(opened(tx, project, environment, subject), looks, ended)
     for look in looks:
         tx.execute(
             sql.keep_look, project=project, environment=environment, subject=subject, span=look.span, part=look.part,
@@ -128,7 +148,7 @@ def record(
         if tx.execute(sql.insert_episode, **asdict(one)):
             body = {"column": one.column_name, "measure": one.measure, "value": one.value, "floor": one.floor}
             body |= {"rows": one.row_count, "window": [look.from_us, look.until_us], "reference": one.reference}
-            _tell(tx, one, "drift.found", body | {"text": one.text}, service=service)
+            _tell(tx, one, "drift.found", body | {"text": one.text})
     for one, look, finding in decided.see:
         seen = replace(_episode(one, look, finding), seen_us=now_us)
         wanted = (
@@ -150,7 +170,7 @@ def record(
         if tx.execute(sql.end_episode, id=one.id, over_us=now_us):
             body = {"column": one.column_name, "since_us": one.found_us, "reference": one.reference}
             body |= {"text": f"{one.column_name} is as it was in {one.reference}"}
-            _tell(tx, one, "drift.over", body, service=service)
+            _tell(tx, one, "drift.over", body)
     return decided
 
 
@@ -161,9 +181,10 @@ def _episode(one: Episode, look: Look, finding: Finding) -> Episode:
     )  # fmt: skip
 
 
-def _tell(tx: Transaction, one: Episode, kind: str, body: Mapping[str, Any], *, service: bool) -> None:
+def _tell(tx: Transaction, one: Episode, kind: str, body: Mapping[str, Any]) -> None:
     place = f"{one.project}/{one.environment}"
-    what = {"service" if service else "asset": one.subject, "release": one.release}
+    kind_of = "asset" if one.subject.startswith(ASSET) else "service"
+    what = {kind_of: one.subject.removeprefix(ASSET), "release": one.release}
     events.append(tx, chain=one.project, kind=kind, subject=place, actor="ciranda", body={**what, **body})
 
 

@@ -46,42 +46,34 @@ class Looked:
     waits: str = ""
 
 
-def look(database: Database, store: Store, place: Place, now_us: int | None = None) -> Looked | None:
-    """Look at the newest release that answered; None where nothing is kept. Raises errors.CirandaError."""
+def look(database: Database, store: Store, place: Place, release: str, now_us: int | None = None) -> Looked | None:
+    """Look at what a release answered; None where nothing of it is kept. Raises errors.CirandaError."""
     now_us = clock.now_us() if now_us is None else now_us
-    row = database.one(sql.latest_batch, **asdict(place))
+    row = database.one(sql.latest_batch, **asdict(place), release=release)
     if row is None:
         return None
     latest = Batch(**row)
     there = references.of(database, place.project, place.environment, place.service, latest.release)
-    if not any(one.kind != references.FIRST for one in there):
+    if not any(one.kind in (references.TRAINING, references.NONE) for one in there):
         return Looked(latest.release, waits="its reference is being made")
     columns = _columns(store, latest)
-    held = _of_release(
-        database,
-        place,
-        latest.release,
-        0 if not any(one.kind == references.FIRST for one in there) else now_us - spans.DAY_US,
-    )
+    begun = any(one.kind == references.FIRST for one in there)
+    held = _of_release(database, place, latest.release, now_us - spans.DAY_US if begun else 0)
     parts = _training(store, there, columns)
     covered = {column.name for part in parts for column in part.profile.columns}
     first = _first(database, store, place, there, held, [name for name in columns if name not in covered])
     if first is not None:
         parts.append(first)
     if not parts:
-        return Looked(
-            latest.release, waits=f"{references_said(there)}; the first {FIRST:,} predictions will be the reference"
-        )
+        return Looked(latest.release, waits=f"{_why(there)}; the first {FIRST:,} predictions will be the reference")
     recent = [one for one in held if one.until_us >= now_us - spans.DAY_US]
     counted = _counted(database, store, recent[-AT_ONCE * 10 :], parts)
     made = _looks(recent, counted, parts, now_us)
-    decided = database.write(
-        lambda tx: episodes.record(tx, place.project, place.environment, place.service, made, service=True)
-    )
+    decided = database.write(lambda tx: episodes.record(tx, place.project, place.environment, place.service, made))
     return Looked(latest.release, tuple(made), decided)
 
 
-def references_said(there: Sequence[Reference]) -> str:
+def _why(there: Sequence[Reference]) -> str:
     """Why training is no reference, or what is."""
     return ", ".join(one.said() for one in there) or "there is none yet"
 
@@ -94,7 +86,7 @@ def _of_release(database: Database, place: Place, release: str, since_us: int) -
 def _columns(store: Store, batch: Batch) -> list[str]:
     """The inputs and outputs of a batch."""
     own = {"request_id", "row", "at", "release"}
-    return [name for name in batches.load(store, [batch]).columns if name not in own]
+    return [name for name in batches.columns(store, batch) if name not in own]
 
 
 def _training(store: Store, there: Sequence[Reference], columns: Sequence[str]) -> list[Part]:

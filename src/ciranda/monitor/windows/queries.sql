@@ -12,13 +12,14 @@ ON CONFLICT (project, environment, subject, release, kind, source) DO NOTHING;
 
 -- name: latest_batch
 SELECT * FROM prediction_batch
-WHERE project = :project AND environment = :environment AND service = :service AND kind = 'predictions' AND row_count > 0
+WHERE project = :project AND environment = :environment AND service = :service AND release = :release AND kind = 'predictions'
+    AND row_count > 0
 ORDER BY until_us DESC, id DESC LIMIT 1;
 
 -- name: newest_batch
--- When something was last collected of a service, and how much there is.
+-- When something of a release was last collected, and how much there is.
 SELECT COALESCE(MAX(made_us), 0) AS made_us, COALESCE(SUM(row_count), 0) AS row_count FROM prediction_batch
-WHERE project = :project AND environment = :environment AND service = :service AND kind = 'predictions';
+WHERE project = :project AND environment = :environment AND service = :service AND release = :release AND kind = 'predictions';
 
 -- name: of_release
 -- Batches of a release since a time, the oldest first.
@@ -49,6 +50,12 @@ ORDER BY subject, span, part;
 -- name: open_episodes
 SELECT * FROM drift_episode WHERE project = :project AND environment = :environment AND subject = :subject AND over_us IS NULL
 ORDER BY column_name;
+
+-- name: ended
+-- When the last episode of each column was over.
+SELECT column_name, MAX(over_us) AS over_us FROM drift_episode
+WHERE project = :project AND environment = :environment AND subject = :subject AND over_us IS NOT NULL
+GROUP BY column_name;
 
 -- name: episodes
 -- The episodes of an environment, the newest first.

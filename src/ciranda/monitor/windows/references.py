@@ -51,7 +51,7 @@ class Reference:
             case "first":
                 return f"the first {self.row_count:,} predictions of {self.release}"
             case "version":
-                return f"{self.subject} of {self.release}"
+                return f"{self.source} of {self.release}"
             case _:
                 return self.source
 

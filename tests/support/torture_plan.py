@@ -32,13 +32,14 @@ PUSH = (
     *("ledger.locked", "ledger.worked", "ledger.committed", "ledger.acknowledged"),
     *("gate.deciding", "gate.decided", "change.merging", "change.moved", "release.kept", "change.entering"),
     *("reconcile.observed", "reconcile.prepared", "keeper.spawned", "keeper.recorded", "reconcile.started"),
+    "rollout.kept",
     *("files.written", "files.synced", "files.renamed", "route.written", "gateway.swapped"),
     *("route.acknowledged", "reconcile.routed", "reconcile.marked"),
 )
 WINDOW = ("change.recording", "ref.update", "ref.updated")  # what a push alone does
 JUDGED = ("change.", "store.", "gate.", "ref.", "release.")  # what makes a release
 DATA = tuple(name for name in PUSH if name not in WINDOW)
-ENTERED = tuple(name for name in PUSH if not name.startswith(JUDGED))
+ENTERED = tuple(name for name in PUSH if not name.startswith((*JUDGED, "rollout.")))  # the same release
 ELSEWHERE: dict[Kind, tuple[str, ...]] = {
     "run": tuple(name for name in PUSH if name.startswith(("store.", "ledger."))),
     "roll_back": (

@@ -84,6 +84,7 @@ run = ["daily"]
 
 [environments.prod]
 after = "test"
+rollout = {{ steps = [50, 100], quiet = "promote", at_most = 0.5 }}
 """
 
 

@@ -221,7 +221,7 @@ class Control:
             instances = self._instances.observe()
         except errors.Unreachable:
             instances = []  # the keeper is away: everything else can still be told
-        return metrics.gather(self.home, self.database, self.store, instances)
+        return metrics.gather(self.home, self.database, self.store, instances, self.sampling.latest)
 
     def plan(self, project: str, environment: str, release: str | None) -> dict[str, Any]:
         """What a release (the newest one when none is named) would change. Raises errors.NotFound."""

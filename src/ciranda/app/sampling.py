@@ -69,6 +69,7 @@ class Sampling:
         self._looked_us = 0
         self._ended: set[str] = set()  # runs of jobs, and releases, of which samples were made
         self._said = ""
+        self.latest: Sequence[Sample] = ()  # of the last look
 
     def close(self) -> None:
         self.store.close()
@@ -91,6 +92,7 @@ class Sampling:
         disk = shutil.disk_usage(self._home.root)
         found.append(Sample("disk", {}, now, 1 - disk.free / max(disk.used + disk.free, 1)))
         self._looked_us = now
+        self.latest = found
         return found
 
     def _traffic(self, now: int) -> Iterator[Sample]:

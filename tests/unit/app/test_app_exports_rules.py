@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ciranda.app import home as homes
 from ciranda.app.exports import exporting, promql, rules, scraping, yaml
 from ciranda.app.views import metrics as views
+from ciranda.app.views import sampled
 from ciranda.kernel import errors
 from support import declared
 from support.docs import ROOT
@@ -90,7 +91,8 @@ def test_every_metric_that_is_asked_for_is_told_or_recorded(folder: Path) -> Non
     """A rule over a name that nobody writes would never fire, and nobody would notice."""
     groups = reader.safe_load((folder / exporting.RULES).read_text())["groups"]
     every = [rule for group in groups for rule in group["rules"]]
-    told = set(re.findall(r'"(ciranda_\w+)"', Path(views.__file__).read_text())) | {"up"}
+    sources = (Path(module.__file__).read_text() for module in (views, sampled))
+    told = {name for text in sources for name in re.findall(r'"(ciranda_\w+)"', text)} | {"up"}
     told |= {f"ciranda_request_duration_seconds_{suffix}" for suffix in ("bucket", "sum", "count")}
     told |= {rule["record"] for rule in every if "record" in rule}
     for rule in every:
@@ -154,6 +156,41 @@ def test_every_metric_that_is_asked_for_is_told_or_recorded(folder: Path) -> Non
             "5m", "FlightsJobFailed", None,
         ),
         (
+            "three exits within ten minutes",
+            {f"ciranda_instance_exits_total{{{LABELS}}}": "0x5 1 2 3 3x10"},
+            "10m", "FlightsRestarts", {"rule": "restarts", "severity": "ticket", "owner": "@ops"},
+        ),
+        (
+            "one exit",
+            {f"ciranda_instance_exits_total{{{LABELS}}}": "0x5 1x20"},
+            "10m", "FlightsRestarts", None,
+        ),
+        (
+            "one of two jobs is late",
+            {
+                'ciranda_job_late{project="flights",environment="prod",job="nightly"}': "0x10",
+                'ciranda_job_late{project="flights",environment="prod",job="weekly"}': "1x10",
+            },
+            "5m", "FlightsJobLate", {"rule": "job-late", "severity": "ticket", "owner": "@data"},
+        ),
+        (
+            "a disk that fills",
+            {"ciranda_disk_used_ratio": "0.95x20"},
+            "10m", "FlightsDisk", {"rule": "disk", "severity": "ticket", "owner": "@data"},
+        ),
+        (
+            "a job failed, told by a scrape that gives our label another name, beside one that passed",
+            {
+                'ciranda_job_last_end_timestamp_seconds{project="flights",environment="prod",job="c",exported_job="a",state="failed"}':
+                    "200x10",
+                'ciranda_job_last_end_timestamp_seconds{project="flights",environment="prod",job="c",exported_job="a",state="passed"}':
+                    "100x10",
+                'ciranda_job_last_end_timestamp_seconds{project="flights",environment="prod",job="c",exported_job="b",state="passed"}':
+                    "300x10",
+            },
+            "5m", "FlightsJobFailed", {"rule": "job-failed", "severity": "ticket", "owner": "@data"},
+        ),
+        (
             "the server is away", {'up{job="ciranda",instance="a"}': "0x10"},
             "5m", "CirandaDown", {"severity": "page", "instance": "a", "job": "ciranda"},
         ),
@@ -166,7 +203,7 @@ def test_rules_see_what_happens(
     """promtool's own tests of rules: what must fire does, with its labels, and what must not does not."""
     place = {"project": "flights", "environment": "prod"}
     if labels is not None and alert.startswith("Flights"):
-        labels = {**labels, **place} | ({} if "Job" in alert else {"service": "delays"})
+        labels = {**labels, **place} | ({} if "Job" in alert or "Disk" in alert else {"service": "delays"})
     expected = []
     if labels is not None:
         (rule,) = [one for one in _alerts(folder)[alert] if one["labels"].get("owner") == labels.get("owner")]
@@ -193,6 +230,10 @@ def _told(_folder: Path, rule: dict[str, Any], what: str) -> dict[str, str]:
         "three in a hundred for an hour use up an objective of 99.9 %": "3%",
         "one in five was slow": "20%",
         "a job failed after it had passed": "1",
+        "one of two jobs is late": "1",
+        "a disk that fills": "95%",
+        "three exits within ten minutes": "3",
+        "a job failed, told by a scrape that gives our label another name, beside one that passed": "1",
     }.get(what, "")
     return {name: re.sub(r"\{\{ \$value.*?\}\}", shown, text) for name, text in rule["annotations"].items()}
 

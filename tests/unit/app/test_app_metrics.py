@@ -12,6 +12,9 @@ from prometheus_client import parser
 
 from ciranda.app import metrics
 from ciranda.app.views import metrics as views
+from ciranda.app.views import sampled
+from ciranda.environment import jobs
+from ciranda.monitor.series.samples import Sample
 from ciranda.release import manifest
 from ciranda.service import counters
 
@@ -120,3 +123,40 @@ def test_instances_environments_and_what_is_delivered() -> None:
 
 def test_nothing_is_told_of_nothing() -> None:
     assert metrics.render([*views.traffic({}), *views.running([], {}), *views.jobs([])]) == b""
+
+
+def test_what_was_sampled_of_instances_is_told_with_a_label_of_its_own() -> None:
+    one = {**LABELS, "instance": "prod-delays-r42-ab"}
+    told = parsed(
+        sampled.families(
+            [
+                Sample("in_flight", one, 1, 3),
+                Sample("cpu_seconds", one, 1, 1.5),
+                Sample("memory_bytes", one, 1, 9e7),
+                Sample("instances_wanted", LABELS, 1, 2),
+                Sample("instances_wanted", {**LABELS, "service": "web"}, 1, 1),
+                Sample("restarts_total", LABELS, 1, 4),
+                Sample("disk", {}, 1, 0.25),
+                Sample("requests", LABELS, 1, 10),
+            ]
+        )
+    )
+    assert set(told) == {
+        "ciranda_requests_in_flight", "ciranda_instance_cpu_seconds_total", "ciranda_instance_memory_bytes",
+        "ciranda_instance_exits_total", "ciranda_disk_used_ratio",
+    }  # fmt: skip
+    (memory,) = told["ciranda_instance_memory_bytes"]
+    assert (memory.value, memory.labels) == (9e7, {**LABELS, "instance_id": "prod-delays-r42-ab"})
+    exits = {sample.labels["service"]: sample.value for sample in told["ciranda_instance_exits_total"]}
+    assert exits == {"delays": 4, "web": 0}
+    assert sampled.families([]) == []
+
+
+def test_jobs_that_are_late_are_told_beside_those_that_are_not() -> None:
+    listed = [job("nightly", "07:00", 5), job("weekly", "07:00", None), job("whenever", None, None)]
+    told = parsed(views.late([("flights", listed)]))
+    assert {sample.labels["job"]: sample.value for sample in told["ciranda_job_late"]} == {"nightly": 1, "weekly": 0}
+
+
+def job(name: str, ready_by: str | None, late_us: int | None) -> jobs.Listed:
+    return jobs.Listed("prod", name, (), "", "0 5 * * *", ready_by, None, "", "", None, None, 0, late_us)

@@ -11,7 +11,7 @@ from typing import Literal
 from ciranda.app.metrics import Family
 
 Labels = tuple[tuple[str, str], ...]
-_UNITS = {"_seconds": "s", "_bytes": "By"}
+_UNITS = {"_seconds": "s", "_bytes": "By", "_ratio": "1"}
 
 
 @dataclass(frozen=True, slots=True)

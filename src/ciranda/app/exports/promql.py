@@ -69,8 +69,20 @@ def value(metric: str, where: str, over: str) -> str | None:
         case "failed_jobs":
             ended = "ciranda_job_last_end_timestamp_seconds"
             failed, passed = (f"{ended}{_with(where, state=state)}" for state in ("failed", "passed"))
-            on = "on (project, environment, job)"
+            on = "on (project, environment, job, exported_job)"  # as the scrape keeps our label `job`, or gives it a new name
             return f"count by (project, environment) (({failed} > {on} {passed}) or ({failed} unless {on} {passed}))"
+        case "late_jobs":
+            return f"sum by (project, environment) (ciranda_job_late{where})"
+        case "restarts":
+            return f"sum by ({BY}) (increase(ciranda_instance_exits_total{where}[{over}]))"
+        case "in_flight":
+            return f"sum by ({BY}) (avg_over_time(ciranda_requests_in_flight{where}[{over}]))"
+        case "cpu":
+            return f"max by ({BY}) (rate(ciranda_instance_cpu_seconds_total{where}[{over}]))"
+        case "memory":
+            return f"max by ({BY}) (avg_over_time(ciranda_instance_memory_bytes{where}[{over}]))"
+        case "disk":
+            return "max (ciranda_disk_used_ratio)"
         case _:
             return None
 

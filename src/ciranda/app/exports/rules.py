@@ -142,6 +142,8 @@ def _rules(project: Project, alert: Alert, condition: conditions.Condition, plac
     services: list[str] = [alert.service] if alert.service else [one.name for one in project.services]
     if condition.metric in ("failed_jobs", "late_jobs"):
         services = [""] if project.jobs else []
+    if condition.metric == "disk":
+        services = [""]
     for service in services:
         where = promql.selector(project=project.name, environment=place, service=service)
         over = promql.window(condition.over)

@@ -21,7 +21,8 @@ def prometheus(server: str, *, rules_file: str, alertmanager: str, token_file: s
         "rule_files": [rules_file],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]},
         "scrape_configs": [
-            {"job_name": rules.JOB, **authorization, "http_sd_configs": [discovery]},
+            # a job of a project keeps its name, though Prometheus calls by the label `job` what it scrapes
+            {"job_name": rules.JOB, "honor_labels": True, **authorization, "http_sd_configs": [discovery]},
         ],
     }
 

@@ -11,11 +11,14 @@ from typing import Any
 from ciranda.app import home as homes
 from ciranda.app import metrics
 from ciranda.app.metrics import Family
+from ciranda.app.views import sampled
+from ciranda.environment import jobs as environment_jobs
 from ciranda.environment import revisions
 from ciranda.kernel import errors, sockets, statements, tasks
 from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
 from ciranda.loop import changes
+from ciranda.monitor.series.samples import Sample
 from ciranda.release import manifest, releases
 from ciranda.service import counters, port, table
 from ciranda.version import __version__
@@ -45,8 +48,15 @@ class Environment:
     ended: Mapping[str, int]  # revisions by how they ended
 
 
-def gather(home: homes.Home, database: Database, store: Store, instances: Sequence[port.Instance]) -> list[Family]:
-    """Everything that is told, to a scrape and to whom it is pushed. `instances` are those that control observes now."""
+def gather(
+    home: homes.Home,
+    database: Database,
+    store: Store,
+    instances: Sequence[port.Instance],
+    samples: Iterable[Sample] = (),
+) -> list[Family]:
+    """Everything that is told, to a scrape and to whom it is pushed. `instances` are those that control observes now, `samples` those
+    of its last look."""
     environments = [_environment(database, store, one) for one in revisions.environments(database)]
     routed = {
         (*route.prefix[1:].split("/"), target.release) for route in _routes(home).routes for target in route.targets
@@ -61,6 +71,10 @@ def gather(home: homes.Home, database: Database, store: Store, instances: Sequen
         *running(environments, _placed(database, environments, instances)),
         *delivered(environments, changes.counts(database), tasks.counts(database)),
         *jobs(database.query(sql.job_figures)),
+        *late(
+            (name, environment_jobs.listing(database, name)) for name in sorted({one.project for one in environments})
+        ),
+        *sampled.families(samples),
         *processes(_processes(home)),
     ]
 
@@ -232,6 +246,23 @@ def jobs(rows: Iterable[Mapping[str, Any]]) -> list[Family]:
             "When a run of a job last ended in this state.",
             [(labels, ended / 1e6) for labels, _, ended in known if ended is not None],
         ),
+    ]
+
+
+def late(listed: Iterable[tuple[str, Sequence[environment_jobs.Listed]]]) -> list[Family]:
+    """Jobs whose output is not there though it should be."""
+    return [
+        metrics.family(
+            "ciranda_job_late",
+            "gauge",
+            "1: what a job makes should be ready and is not.",
+            [
+                ({"project": project, "environment": one.environment, "job": one.name}, int(one.late_us is not None))
+                for project, jobs_of in listed
+                for one in jobs_of
+                if one.ready_by is not None
+            ],
+        )
     ]
 
 

@@ -4,15 +4,15 @@ The queue of a channel is the events of its project after the row's `seq`. A mes
 the row moves on after it came through: whoever is killed between sends the same message again, under the same key.
 """
 
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ciranda.feedback import channels, facts, sending
 from ciranda.feedback.channels import SECOND, Row
 from ciranda.feedback.facts import Fact, Names
 from ciranda.feedback.message import Message
-from ciranda.kernel import clock, digest, events, log, statements
+from ciranda.kernel import clock, digest, errors, events, log, statements
 from ciranda.kernel.database import Database
 from ciranda.project.declaration import Channel
 
@@ -65,8 +65,9 @@ class Notices:
         base: Callable[[], str],
     ) -> None:
         self._database, self._declared, self._post, self._base = database, declared, post, base
-        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="notify")
-        self._busy: dict[tuple[str, str], Future[None]] = {}
+        self._busy: dict[tuple[str, str], threading.Thread] = {}
+        self._ledger = threading.Lock()  # held where the ledger is used, so that nobody does when it is closed
+        self._closed = False
         self._scanned: dict[tuple[str, str], int] = {}
 
     def look(self) -> None:
@@ -74,41 +75,82 @@ class Notices:
         last = self._database.one(sql.last_event)
         head = 0 if last is None else int(last["seq"])
         now_us = clock.now_us()
+        self._busy = {key: thread for key, thread in self._busy.items() if thread.is_alive()}
         for row in channels.rows(self._database):
-            running = self._busy.get(row.key)
-            if (running is not None and not running.done()) or not due(row, now_us):
+            if row.key in self._busy or len(self._busy) >= AT_ONCE or not due(row, now_us):
                 continue
             if self._scanned.get(row.key, row.seq) >= head and row.until_seq is None:
                 continue
             names = self._declared(row.project)
             channel = None if names is None else _named(names, row.name)
             if names is not None and channel is not None:
-                self._busy[row.key] = self._pool.submit(self._tell, row, channel, names)
+                # a daemon: whoever does not answer keeps nobody from leaving, and the message is sent again
+                given = (row, channel, names)
+                self._busy[row.key] = threading.Thread(
+                    target=self._tell, args=given, name=f"notify {row.name}", daemon=True
+                )
+                self._busy[row.key].start()
 
     def close(self) -> None:
-        """Let what is being sent end; begin nothing more."""
-        self._pool.shutdown(cancel_futures=True)
+        """Nothing is noted any more; what is being sent just now will be sent again."""
+        with self._ledger:
+            self._closed = True
 
     def _tell(self, row: Row, channel: Channel, names: Names) -> None:
         """One message on one channel, if there is something to tell."""
+        try:
+            with self._ledger:
+                batch = None if self._closed else self._begin(row, channel, names)
+                way = None if batch is None else self._way(row, channel, batch)
+            if batch is None or way is None:
+                return
+            message = Message(
+                key(row, batch.until_seq),
+                row.project,
+                row.name,
+                channel.language,
+                batch.told,
+                batch.older,
+                self._base(),
+            )
+            problem, refused = "", None
+            try:
+                problem = sending.deliver(way, message)
+            except sending.Undelivered as error:
+                refused = error
+            with self._ledger:
+                if self._closed:
+                    return
+                if refused is not None:
+                    self._failed(row, batch, refused)
+                else:
+                    self._database.write(
+                        lambda tx: channels.sent(tx, row, batch.until_seq, problem, dropped=batch.older)
+                    )
+        except errors.CirandaError as error:  # no room, say: the next look tries again
+            log.say(f"notify {row.name} of {row.project}: {error}")
+
+    def _begin(self, row: Row, channel: Channel, names: Names) -> Batch | None:
+        """What goes out now, its end written down; None: nothing does."""
         found, last_seq = self._facts(row, channel, names)
         batch = gather(row, found, last_seq, clock.now_us())
-        if not batch.told:
-            self._scanned[row.key] = batch.until_seq
-            if batch.older or row.until_seq is not None or batch.until_seq - row.seq >= _LIMIT:
-                self._database.write(lambda tx: channels.skipped(tx, row, batch.until_seq, batch.older))
-            return
-        if row.until_seq is None and not self._database.write(lambda tx: channels.pin(tx, row, batch.until_seq)):
-            return
-        message = Message(
-            key(row, batch.until_seq), row.project, row.name, channel.language, batch.told, batch.older, self._base()
-        )
+        if batch.told:
+            pinned = row.until_seq is not None or self._database.write(
+                lambda tx: channels.pin(tx, row, batch.until_seq)
+            )
+            return batch if pinned else None
+        self._scanned[row.key] = batch.until_seq
+        if batch.older or row.until_seq is not None or batch.until_seq - row.seq >= _LIMIT:
+            self._database.write(lambda tx: channels.skipped(tx, row, batch.until_seq, batch.older))
+        return None
+
+    def _way(self, row: Row, channel: Channel, batch: Batch) -> sending.Way | None:
+        """How the channel is reached; None: it cannot be, and that is noted."""
         try:
-            problem = sending.send(self._post, channel, message)
+            return sending.way(self._post, channel, row.project)
         except sending.Undelivered as error:
             self._failed(row, batch, error)
-            return
-        self._database.write(lambda tx: channels.sent(tx, row, batch.until_seq, problem, dropped=batch.older))
+            return None
 
     def _failed(self, row: Row, batch: Batch, error: sending.Undelivered) -> None:
         if not row.tries:

@@ -5,7 +5,7 @@ import smtplib
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.message import EmailMessage
 
 from ciranda.access import settings
@@ -37,37 +37,67 @@ class Post:
     smtp: Callable[[], settings.Smtp]
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How one channel is reached now: an address and the key that it is signed with, or a mail server."""
+
+    channel: Channel
+    reach: outbound.Reach = field(default_factory=outbound.Reach)
+    url: str = field(default="", repr=False)
+    key: bytes = field(default=b"", repr=False)
+    smtp: settings.Smtp | None = None
+
+
 def send(post: Post, channel: Channel, told: Message) -> str:
-    """Send it once; returns whom it could not reach among several, "" where it reached all.
+    """Send it once (`way`, then `deliver`)."""
+    return deliver(way(post, channel, told.project), told)
+
+
+def way(post: Post, channel: Channel, project: str) -> Way:
+    """Look up how a channel is reached. Raises Undelivered with a reason in which no secret stands."""
+    try:
+        if channel.kind == "email":
+            return Way(channel, smtp=post.smtp())
+        names = tuple(name for name in (_secret(channel.url), channel.sign) if name)
+        opened = post.secrets(project, names) if names else {}
+        url = opened[_secret(channel.url)].decode().strip() if _secret(channel.url) else channel.url
+        return Way(channel, post.reach(), url, opened.get(channel.sign, b""))
+    except UnicodeDecodeError:
+        raise Undelivered(f"the secret {_secret(channel.url)} is no address") from None
+    except errors.CirandaError as error:
+        raise _undelivered(error) from error
+
+
+def deliver(found: Way, told: Message) -> str:
+    """Send it; returns whom it could not reach among several, "" where it reached all.
 
     Raises Undelivered with a reason in which no secret stands.
     """
     try:
-        if channel.kind == "email":
-            server = post.smtp()
-            return _mail(server, messages.email(told, server.sender, channel.email))
-        names = tuple(name for name in (_secret(channel.url), channel.sign) if name)
-        opened = post.secrets(told.project, names) if names else {}
-        url = opened[_secret(channel.url)].decode().strip() if _secret(channel.url) else channel.url
-        _http(post.reach(), channel, told, url, opened.get(channel.sign, b""))
+        if found.smtp is not None:
+            return _mail(found.smtp, messages.email(told, found.smtp.sender, found.channel.email))
+        _http(found, told)
         return ""
-    except UnicodeDecodeError:
-        raise Undelivered(f"the secret {_secret(channel.url)} is no address") from None
     except errors.CirandaError as error:
-        hint = f" ({error.hint})" if error.hint and isinstance(error, errors.Refused) else ""
-        raise Undelivered(f"{error.message}{hint}") from error
+        raise _undelivered(error) from error
 
 
-def _http(reach: outbound.Reach, channel: Channel, told: Message, url: str, key: bytes) -> None:
-    document = {"slack": messages.slack, "teams": messages.teams}.get(channel.kind, messages.webhook)(told)
+def _undelivered(error: errors.CirandaError) -> Undelivered:
+    hint = f" ({error.hint})" if error.hint and isinstance(error, errors.Refused) else ""
+    return Undelivered(f"{error.message}{hint}")
+
+
+def _http(found: Way, told: Message) -> None:
+    kind = found.channel.kind
+    document = {"slack": messages.slack, "teams": messages.teams}.get(kind, messages.webhook)(told)
     body = messages.encoded(document)
     headers = {"Content-Type": "application/json", "Idempotency-Key": told.key, "webhook-id": told.key}
-    if channel.sign:
-        headers |= messages.signed(told.key, body, key, int(time.time()))
-    reply = outbound.post(url, reach, body, headers)
+    if found.channel.sign:
+        headers |= messages.signed(told.key, body, found.key, int(time.time()))
+    reply = outbound.post(found.url, found.reach, body, headers)
     if 200 <= reply.status < 300:
         return
-    said = _answer(reply.body, url)
+    said = _answer(reply.body, found.url)
     final = 400 <= reply.status < 500 and reply.status not in (*_AGAIN, *_AWAY)
     after = reply.headers.get("retry-after", "")
     raise Undelivered(

@@ -1,5 +1,7 @@
 """Channels on a real ledger: each fact is told at least once and in order, a dead channel holds up no other, whoever is killed goes on."""
 
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -239,3 +241,20 @@ def test_a_merged_commit_closes_the_items_that_it_names(db: Database) -> None:
         (2, "closed", "bo", "abc"), (1, "open", "", None),
     ]  # fmt: skip
     assert [event.kind for event in events.after(db, 0)].count("item.closed") == 1
+
+
+def test_who_never_answers_holds_up_nobody_and_keeps_nobody_from_leaving(db: Database, there: Receiver) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        told = Told(db, Channel("a-silent", "webhook", url), Channel("live", "webhook", there.url))
+        happens(db, "environment.held", reason="a")
+        told.until(lambda: told.row("live").sent == 1)
+        told.notices.close()
+        waiting = [thread for thread in threading.enumerate() if thread.name == "notify a-silent"]
+        assert all(thread.daemon for thread in waiting)
+    for thread in waiting:
+        thread.join()
+    row = told.row("a-silent")
+    assert (row.sent, row.tries, row.until_seq is None) == (0, 0, False), (
+        "nothing is noted after the end: it is sent again"
+    )

@@ -7,7 +7,8 @@ from contextlib import suppress
 from ciranda.app.doctor import findings
 from ciranda.app.doctor.findings import Finding
 from ciranda.app.views import status
-from ciranda.environment import secrets
+from ciranda.environment import secrets, times
+from ciranda.environment.infra import places, runs, states
 from ciranda.kernel import errors
 from ciranda.kernel.database import Database
 from ciranda.kernel.store import Store
@@ -88,6 +89,8 @@ def judge_secrets(
 ) -> Iterator[Finding]:
     """`there`: by environment the secrets that are set. Pure."""
     for place in content.environments:
+        if place in content.infra:
+            continue  # its outputs may set them
         for name, who in secrets.needed(content, place).items():
             if name not in there.get(place, {}):
                 yield findings.wrong(
@@ -95,6 +98,33 @@ def judge_secrets(
                     f"{content.project} {place}",
                     f"ciranda secret set {name} -e {place} --project {content.project}",
                 )
+
+
+def infra(database: Database, now_us: int) -> Iterator[Finding]:
+    """What infrastructure is not as it was left, or is locked for long."""
+    there = places.every(database)
+    locks = {(one.project, one.environment): states.lock_of(database, one.project, one.environment) for one in there}
+    busy = {key for key in locks if runs.changing(database, *key) is not None}
+    yield from judge_infra(
+        there, {key: lock for key, lock in locks.items() if lock is not None and key not in busy}, now_us
+    )
+
+
+def judge_infra(
+    there: Iterable[places.Place], locks: Mapping[tuple[str, str], states.Lock], now_us: int
+) -> Iterator[Finding]:
+    """`locks`: those that nothing of ours holds. Pure."""
+    for place in there:
+        where, option = f"{place.project} {place.environment}", f"-e {place.environment} --project {place.project}"
+        if place.drifted_us is not None:
+            many = findings.plural(len(place.drift), "resource")
+            said = f"infrastructure has drifted since {times.said(place.drifted_us)}: {many}"
+            yield findings.warn(said, where, f"ciranda infra plan {option}")
+        lock = locks.get((place.project, place.environment))
+        if lock is not None and now_us - lock.at_us > LONG * 6:
+            who = lock.told().get("Who") or lock.actor
+            said = f"the state of its infrastructure is locked by {who} since {times.said(lock.at_us)}"
+            yield findings.warn(said, where, f"ciranda infra unlock {option}")
 
 
 def waiting(database: Database, now_us: int) -> Iterator[Finding]:

@@ -135,6 +135,7 @@ def _looks(
         "the secrets": lambda: ledger.sealed(home, opened, known),
         "tasks and runs": lambda: ledger.moving(opened, now_us, runner=up),
         "changes": lambda: delivery.waiting(opened, now_us),
+        "infrastructure": lambda: delivery.infra(opened, now_us),
         "what is delivered": lambda: delivery.judge(
             _status(home, opened, server), up=up, served=server is not None and server.serves
         ),

@@ -13,6 +13,8 @@ from ciranda.app import home as homes
 from ciranda.app.doctor import findings
 from ciranda.app.doctor.findings import Finding
 from ciranda.environment import secrets
+from ciranda.environment.infra import folder as folders
+from ciranda.environment.infra import program
 from ciranda.kernel import errors
 from ciranda.kernel.database import Database
 from ciranda.pipeline import fingerprint, locks, tree
@@ -35,6 +37,7 @@ class Files:
     repository: bool
     commit: str | None
     outside: Mapping[str, bool]  # references of the machine: whether there is anything
+    terraform: bool = True  # whether Terraform or OpenTofu is on the PATH
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ def observe(folder: Path, project: declaration.Project) -> Files:
         outside={
             source.name: _anything(source.files) for source in project.sources if source.reference and not source.url
         },
+        terraform=program.find() is not None,
     )
 
 
@@ -98,6 +102,7 @@ def judge(project: declaration.Project, found: Files) -> Iterator[Finding]:
     yield from sources
     if project.sources and not any(one.level == "wrong" for one in sources):
         yield findings.ok(f"{findings.plural(len(project.sources), 'source')}, each with files")
+    yield from _infra(project, found)
     away = sorted(path for path in found.locked if path not in there)
     if away:
         said = f"{findings.plural(len(away), 'file')} of {lockfile.FILE} {'is' if len(away) == 1 else 'are'} not here"
@@ -116,6 +121,20 @@ def judge(project: declaration.Project, found: Files) -> Iterator[Finding]:
     else:
         what = "there are tests, and no push runs them" if tested else "no command checks the code of a push"
         yield findings.warn(what, "ciranda.toml", '[checks]  code = ["python -m unittest discover -s tests -t ."]')
+
+
+def _infra(project: declaration.Project, found: Files) -> Iterator[Finding]:
+    declared = [place for place in project.environments if place.infra]
+    for place in declared:
+        where = f"ciranda.toml:{place.line}" if place.line else "ciranda.toml"
+        there = folders.configuration(folders.within(found.paths, place.infra))
+        if not any("/" not in path for path in there):
+            said = f'environments.{place.name}.infra names "{place.infra}", which has no file of Terraform (*.tf)'
+            yield findings.wrong(said, where, f"ls {place.infra}   or write {place.infra}/main.tf")
+    if declared and not found.terraform:
+        yield findings.wrong(
+            f"{declared[0].name} has infrastructure, and {program.MISSING}", "ciranda.toml", program.HINT
+        )
 
 
 def _sources(project: declaration.Project, found: Files) -> Iterator[Finding]:
@@ -197,6 +216,8 @@ def unset(database: Database, project: declaration.Project) -> Iterator[Finding]
     for service in project.services:
         wanted |= dict.fromkeys(service.secrets, f"services.{service.name}")
     for place in project.environments:
+        if place.infra:
+            continue  # its outputs may set them
         there = secrets.versions(database, project.name, place.name)
         for name, who in (wanted | dict.fromkeys(place.secrets, f"environments.{place.name}")).items():
             if name not in there:

@@ -5,6 +5,7 @@ import sqlite3
 import struct
 import zlib
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
 from ciranda.monitor.series import levels, steps
@@ -95,20 +96,12 @@ def _grown(
     return levels.pack(first, columns)
 
 
-def known(
-    connection: sqlite3.Connection, id: int, level: levels.Level, counter: bool, since: int, until: int, folded: int
+def gauge(
+    connection: sqlite3.Connection, id: int, level: levels.Level, since: int, until: int, *, counter: bool = False
 ) -> steps.Known:
-    """What the chunks of a series tell of a time (µs).
-
-    A slot of a counter tells of its first and its last sample, which lie as far from its edges as samples from each other; one that is
-    not over yet has its last at the moment to which ticks were folded.
-    """
+    """What the chunks of a gauge tell of a time (µs); of a counter, of which only the last value is asked for, each slot's last."""
     found = steps.Known()
-    rows = connection.execute(
-        "SELECT began_us, data FROM chunk WHERE series = ? AND level = ? AND began_us > ? AND began_us < ? ORDER BY began_us",
-        (id, level.number, since - level.span, until),
-    )
-    for began, data in rows:
+    for began, data in _chunks(connection, id, level, since, until):
         if level.slot == 0:
             for at, value in zip(*_full(began, data), strict=True):
                 if since <= at < until:
@@ -116,18 +109,52 @@ def known(
             continue
         first, columns = _coarse(counter, data)
         if counter:
-            for slot, (early, late) in enumerate(zip(*columns, strict=True), first):
-                start = began + slot * level.slot
-                if not math.isnan(early) and since <= start < until:
-                    found.add(start + BETWEEN // 2, 1.0, early, early, early, early)
-                    end = min(start + level.slot - BETWEEN // 2, max(folded, start + BETWEEN))
-                    found.add(end, 1.0, late, late, late, late)
-            continue
+            columns = [array("d", [1.0]) * len(columns[1]), *(columns[1] for _ in range(4))]
         for slot, values in enumerate(zip(*columns, strict=True), first):
             start = began + slot * level.slot
-            if not math.isnan(values[0]) and since <= start < until:
+            if not math.isnan(values[-1]) and since <= start < until:
                 found.add(start, *values)
     return found
+
+
+def counter(
+    connection: sqlite3.Connection, id: int, level: levels.Level, since: int, until: int, folded: int
+) -> tuple[list[int], list[float]]:
+    """What the chunks of a counter tell of a time (µs): moments and values.
+
+    A slot tells of its first and its last sample, which lie as far from its edges as samples from each other; one that is not over yet
+    has its last at the moment to which ticks were folded.
+    """
+    times: list[int] = []
+    values: list[float] = []
+    half = BETWEEN // 2
+    for began, data in _chunks(connection, id, level, since, until):
+        if level.slot == 0:
+            full, told = _full(began, data)
+            low, high = bisect_left(full, since), bisect_left(full, until)
+            times += full[low:high]
+            values += told[low:high]
+            continue
+        first, (early, late) = _coarse(True, data)
+        low = max(first, -((began - since) // level.slot))
+        high = min(first + len(early), -((began - until) // level.slot))
+        starts = range(began + low * level.slot, began + high * level.slot, level.slot)
+        pairs = zip(starts, early[low - first : high - first], late[low - first : high - first], strict=False)
+        known = [one for one in pairs if one[1] == one[1]]
+        times += [at for start, _, _ in known for at in (start + half, start + level.slot - half)]
+        values += [value for _, one, two in known for value in (one, two)]
+        if times and times[-1] > folded:
+            times[-1] = max(folded, times[-2] + half)
+    return times, values
+
+
+def _chunks(
+    connection: sqlite3.Connection, id: int, level: levels.Level, since: int, until: int
+) -> list[tuple[int, bytes]]:
+    return connection.execute(
+        "SELECT began_us, data FROM chunk WHERE series = ? AND level = ? AND began_us > ? AND began_us < ? ORDER BY began_us",
+        (id, level.number, since - level.span, until),
+    ).fetchall()
 
 
 def _full(began: int, data: bytes | None) -> "tuple[list[int], array[float]]":

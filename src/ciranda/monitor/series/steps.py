@@ -1,7 +1,10 @@
 """From what is known of a series to a value for each step. Pure."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from operator import sub
 
 from ciranda.monitor.series.levels import MINUTE
 from ciranda.monitor.series.samples import How
@@ -10,12 +13,12 @@ Points = tuple[tuple[int, float | None], ...]
 GAP = 5 * MINUTE  # µs without a sample over which nothing is said: what was counted meanwhile has no known time
 
 
+@dataclass(slots=True)
 class Known:
-    """What is known of one series, in the order of time: of a counter its value, of anything else what its samples were."""
+    """What is known of one series, in the order of time: moments (µs), and of each its samples: how many, mean, least, most, last."""
 
-    def __init__(self) -> None:
-        self.times: list[int] = []  # µs
-        self.values: list[tuple[float, float, float, float, float]] = []  # count, mean, min, max, last
+    times: list[int] = field(default_factory=list)
+    values: list[tuple[float, float, float, float, float]] = field(default_factory=list)
 
     def add(self, at: int, count: float, mean: float, least: float, most: float, last: float) -> None:
         """One slot, or one sample."""
@@ -36,9 +39,47 @@ def growth(
     What a counter grew between two samples is spread evenly over the time between them, so that steps need not meet samples.
     A counter that falls below half began anew; one that falls less was read by a clock that went back.
     """
-    step = steps.step
+    smooth = len(times) > 1 and max(map(sub, times[1:], times)) <= gap_us and min(map(sub, times[1:], times)) > 0
+    found = _smooth if smooth and values == sorted(values) else _rough
+    return tuple(
+        (start, (more * 1e6 / known if a_second else more) if known else None)
+        for start, (more, known) in zip(steps, found(times, values, steps, gap_us), strict=True)
+    )
+
+
+Grown = list[tuple[float, int]]  # of each step: the growth, and how many µs are known
+
+
+def _smooth(times: Sequence[int], values: Sequence[float], steps: range, _gap_us: int) -> Grown:
+    """Without gaps and restarts the two ends of a step say it all."""
+    found, last = [], len(times) - 1
+    low = max(steps.start, times[0])
+    before = _at(times, values, low)
+    for start in steps:
+        high = min(start + steps.step, times[last])
+        if high <= low:
+            found.append((0.0, 0))
+            continue
+        after = _at(times, values, high)
+        found.append((after - before, high - low))
+        low, before = high, after
+    return found
+
+
+def _at(times: Sequence[int], values: Sequence[float], moment: int) -> float:
+    """The value at a moment between two samples."""
+    at = bisect_left(times, moment)
+    if at >= len(times):
+        return values[-1]
+    if times[at] == moment or at == 0:
+        return values[at]
+    part = (moment - times[at - 1]) / (times[at] - times[at - 1])
+    return values[at - 1] + (values[at] - values[at - 1]) * part
+
+
+def _rough(times: Sequence[int], values: Sequence[float], steps: range, gap_us: int) -> Grown:
+    step, begin = steps.step, steps.start
     grown, covered = [0.0] * len(steps), [0] * len(steps)
-    begin = steps.start
     for at in range(1, len(times)):
         low, high = times[at - 1], times[at]
         length = high - low
@@ -48,21 +89,12 @@ def growth(
         if more < 0:
             more = values[at] if values[at] < values[at - 1] / 2 else 0.0
         first, last = (low - begin) // step, (high - 1 - begin) // step
-        if last < 0 or first >= len(steps):
-            continue
-        if first == last:
-            grown[first] += more
-            covered[first] += length
-            continue
         for number in range(max(first, 0), min(last, len(steps) - 1) + 1):
             start = begin + number * step
             part = min(high, start + step) - max(low, start)
             grown[number] += more * part / length
             covered[number] += part
-    return tuple(
-        (start, (grown[number] * 1e6 / covered[number] if a_second else grown[number]) if covered[number] else None)
-        for number, start in enumerate(steps)
-    )
+    return list(zip(grown, covered, strict=True))
 
 
 def gauges(known: Known, steps: range, how: How) -> Points:

@@ -111,11 +111,18 @@ class Store:
             begin = grid.start - max(level.slot, steps.GAP)
             tail = _tail(connection, {id for id, _, _ in series}, begin)
             for id, metric, told in series:
-                known = folding.known(connection, id, level, cumulative(metric), begin, until_us, folded)
-                for at, value in tail.get(id, ()):
-                    if begin <= at <= until_us:
+                late = [point for point in tail.get(id, ()) if begin <= point[0] <= until_us]
+                if cumulative(metric) and how in ("rate", "sum"):
+                    times, values = folding.counter(connection, id, level, begin, until_us, folded)
+                    times += [at for at, _ in late]
+                    values += [value for _, value in late]
+                    gap = max(steps.GAP, level.slot + 30 * SECOND)
+                    points = steps.growth(times, values, grid, gap, a_second=how == "rate")
+                else:
+                    known = folding.gauge(connection, id, level, begin, until_us, counter=cumulative(metric))
+                    for at, value in late:
                         known.add(at, 1.0, value, value, value, value)
-                points = _points(known, grid, how, level, counter=cumulative(metric))
+                    points = steps.gauges(known, grid, how)
                 if any(value is not None for _, value in points):
                     found[metric].append(Line(told, points))
 
@@ -312,13 +319,6 @@ def _tail(connection: sqlite3.Connection, wanted: set[int], since_us: int) -> di
     for points in found.values():
         points.sort()
     return found
-
-
-def _points(known: steps.Known, grid: range, how: How, level: levels.Level, *, counter: bool) -> steps.Points:
-    if how != "rate" and not (counter and how == "sum"):
-        return steps.gauges(known, grid, how)
-    gap = max(steps.GAP, level.slot + 30 * SECOND)
-    return steps.growth(known.times, [value[4] for value in known.values], grid, gap, a_second=how == "rate")
 
 
 def _code(error: sqlite3.DatabaseError) -> int:

@@ -7,10 +7,21 @@ from typing import Any
 from ciranda.access.roles import User
 from ciranda.app import home as homes
 from ciranda.app import people, sampling
-from ciranda.app.views import audit, status
+from ciranda.app.views import alerts, audit, status
 from ciranda.app.views import feedback as feedback_views
 from ciranda.app.views import jobs as job_views
-from ciranda.app.views.pages import changes, drift, environments, feedback, loop, releases, runs, services, traffic
+from ciranda.app.views.pages import (
+    changes,
+    drift,
+    environments,
+    feedback,
+    figures,
+    loop,
+    releases,
+    runs,
+    services,
+    traffic,
+)
 from ciranda.environment import jobs
 from ciranda.kernel import clock, errors
 from ciranda.kernel.database import Database
@@ -18,13 +29,14 @@ from ciranda.kernel.store import Store
 from ciranda.loop import changes as ledger_changes
 from ciranda.pipeline import runs as ledger_runs
 from ciranda.release import releases as ledger_releases
-from ciranda.web.pages import actions, bars, charts
+from ciranda.web.pages import actions, bars, charts, curves
 from ciranda.web.pages.rendering import Page
 
 MOST = 50  # rows of a list on one page
 NEWEST = 1 << 62  # a number that none reaches
 DRIFT = 10  # seconds between looks of a page that shows drift
 LIVE = 2  # seconds between looks of a page that shows rates
+SLOWLY = 15  # of one that shows what is sampled
 
 
 @dataclass(frozen=True)
@@ -228,6 +240,36 @@ def audit_log(site: Site, asked: Asked) -> Page:
     return Page("audit", "Audit log", {"log": audit.gather(site.database, wanted, sees=sees), "asked": wanted})
 
 
+def metrics(site: Site, asked: Asked) -> Page:
+    """The figures of one service in one environment, in the last one where none is named."""
+    name = str(asked.path["service"])
+    reading = sampling.of_home(site.home)
+    place, span = asked.query.get("environment", ""), asked.query.get("since", "")
+    told = figures.gather(site.database, reading, asked.project, name, place, span)
+    drawn = {}
+    for row in told.rows:
+        changed = row.figure.change.at_us if row.figure.change else None
+        drawn[row.figure.name] = curves.draw(row.figure.values, told.told.times, changed)
+    tops = {name: figures.said(name, curve.top) for name, curve in drawn.items() if curve}
+    given = {"told": told, "curves": drawn, "tops": tops}
+    return Page(
+        "figures",
+        f"Metrics of {name} in {told.told.environment} of {asked.project}",
+        given,
+        asked.project,
+        every=SLOWLY,
+    )
+
+
+def alert_list(site: Site, asked: Asked) -> Page:
+    """What fires, waits, is silenced and was."""
+    _known(site, asked.project)
+    told = alerts.gather(site.database, asked.project, past=MOST)
+    firing = sum(len(some) for some in told.groups.values())
+    said = f"{firing} alerts fire" if firing else "nothing is alerting"
+    return Page("alerts", f"Alerts of {asked.project}", {"told": told}, asked.project, every=SLOWLY, said=said)
+
+
 View = Callable[[Site, Asked], Page]
 ROUTES: Mapping[str, View] = {
     "/": front,
@@ -245,6 +287,8 @@ ROUTES: Mapping[str, View] = {
     "/{project:str}/environments/{environment:str}": environment,
     "/{project:str}/environments/{environment:str}/drift": drifting,
     "/{project:str}/services/{service:str}": service,
+    "/{project:str}/services/{service:str}/metrics": metrics,
+    "/{project:str}/alerts": alert_list,
     "/{project:str}/incidents": incident_list,
     "/{project:str}/incidents/{number:int}": incident,
     "/{project:str}/delivery": delivery,

@@ -25,9 +25,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from ciranda.access import users
 from ciranda.app import home as homes
+from ciranda.app import nearest
 from ciranda.environment import secrets
-from ciranda.kernel import clock, database, dump, errors, files
+from ciranda.kernel import clock, database, dump, errors, events, files
 from ciranda.kernel.database import Transaction
 from ciranda.project import names
 from ciranda.version import __version__
@@ -82,6 +84,13 @@ def write(home: homes.Home, path: Path, *, key: bool, report: Report) -> Made:
             homes.opened(home) as (ledger, _),
             tempfile.TemporaryDirectory(dir=path.parent) as spool,
         ):
+            with suppress(errors.StorageFull):  # a home whose disk is full is backed up above all
+                body = {"file": path.name, "key": key}
+                ledger.write(
+                    lambda tx: events.append(
+                        tx, chain=users.CHAIN, kind="home.backed-up", subject="home", actor=nearest.actor(), body=body
+                    )
+                )
             report("ledger and refs")
             facts = _ledger(home, ledger, Path(spool))
             with tarfile.open(temporary, "w:gz" if path.suffix == ".gz" else "w") as archive:

@@ -13,9 +13,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ciranda.access import users
 from ciranda.app import home as homes
+from ciranda.app import nearest
 from ciranda.environment import revisions
-from ciranda.kernel import clock, dump, errors, statements, sweep
+from ciranda.kernel import clock, dump, errors, events, statements, sweep
 from ciranda.kernel.database import Database, Row, Transaction
 from ciranda.kernel.store import Store
 from ciranda.loop import changes, receive
@@ -145,6 +147,17 @@ def collect(home: homes.Home, ledger: Database, store: Store, report: Callable[[
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
+    if decided.going:
+        body = {
+            "freed": decided.freed,
+            "releases": len(decided.releases),
+            "going": {one.what: one.count for one in decided.going},
+        }
+        ledger.write(
+            lambda tx: events.append(
+                tx, chain=users.CHAIN, kind="home.collected", subject="home", actor=nearest.actor(), body=body
+            )
+        )
     return decided
 
 

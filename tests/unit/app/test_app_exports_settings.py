@@ -1,11 +1,14 @@
 """`[export.…]` in settings.toml: what is read, and what is refused by name."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from ciranda.app import logkeeping
 from ciranda.app.exports import settings
 from ciranda.kernel import errors
+from support.docs import ROOT
 
 
 def _settings(home: Path, text: str) -> Path:
@@ -88,3 +91,19 @@ def test_where_an_agent_listens(tmp_path: Path, address: str, expected: tuple[st
     assert found is not None
     assert (found.host, found.port, found.path) == expected
     assert (found.tags, found.every) == (("a:b",), 10.0)
+
+
+@pytest.mark.parametrize("page", ["logs.md", "exports.md"])
+def test_what_the_pages_show_is_read(tmp_path: Path, page: str) -> None:
+    blocks = re.findall(
+        r"^```toml settings\.toml\n(.*?)^```", (ROOT / "docs" / page).read_text(), re.MULTILINE | re.DOTALL
+    )
+    home = _settings(tmp_path, "\n".join(blocks))
+    if page == "logs.md":
+        assert logkeeping.limits(home) == logkeeping.Limits()  # it shows what holds without it
+        return
+    collector, agent = settings.of_otlp(home), settings.of_dogstatsd(home)
+    assert collector is not None
+    assert agent is not None
+    assert collector.url == "https://otlp.nr-data.net/v1/metrics"
+    assert (agent.host, agent.port) == ("127.0.0.1", 8125)

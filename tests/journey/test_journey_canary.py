@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from support import server
 from support.project import Project
@@ -105,13 +106,20 @@ def test_a_bad_release_is_caught_and_a_good_one_passes(tmp_path: Path) -> None:
             assert clients.got["r1", 500] == 0
             bad, all_of_them = clients.got["r2", 500], sum(clients.got.values())
             assert 0 < bad < all_of_them / 20
-            assert json.loads(toy.ciranda("status", "--json").succeeds().out)["projects"][0]["environments"][0]["held"] == ""
+            assert (
+                json.loads(toy.ciranda("status", "--json").succeeds().out)["projects"][0]["environments"][0]["held"]
+                == ""
+            )
 
             toy.edit("page.py", "EVERY = 20", "EVERY = 0  # mended")
             toy.commit("Mend it")
             up.push(toy, "-o", "detach")
             eventually(lambda: share(toy) == ("r3", 25), "r3 gets its share")
             toy.ciranda("rollout", "pause", "-e", "prod").succeeds()
+            assert "at 25 %, paused" in toy.ciranda("status").succeeds().out
+            page = shown(toy, "/toy/environments/prod")
+            assert 'aria-current="step"><strong>25 %' in page
+            assert 'id="rollout-page-r3"' in page
             kills = []
             for role in ("control", "gateway"):
                 kills.append(time.monotonic())
@@ -133,3 +141,17 @@ def share(toy: Project) -> tuple[str, int]:
     """Which release enters prod, and the percent that it has."""
     found = json.loads(toy.ciranda("rollout", "-e", "prod", "--json").succeeds().out)["rollouts"][0]
     return found["release"], found["weight"]
+
+
+def shown(toy: Project, path: str) -> str:
+    """A page, as whoever owns the home sees it."""
+    link = urlsplit(toy.ciranda("open", "--print").succeeds().out.strip())
+    connection = http.client.HTTPConnection(link.hostname or "", link.port, timeout=20)
+    connection.request("GET", f"{link.path}?{link.query}")
+    answer = connection.getresponse()
+    answer.read()
+    cookie = (answer.getheader("Set-Cookie") or "").partition(";")[0]
+    connection.request("GET", path, headers={"Cookie": cookie})
+    page = connection.getresponse().read().decode()
+    connection.close()
+    return page

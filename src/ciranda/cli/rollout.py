@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -122,7 +123,8 @@ class _Screen:
         self._out, self._painted = out, 0
 
     def draw(self, one: views.View) -> None:
-        told = views.lines(one)
+        columns, rows = shutil.get_terminal_size()
+        told = [line[: columns - 1] for line in views.lines(one)][: rows - 1]
         before = f"\033[{self._painted}F\033[J" if self._painted else ""
         self._out(before + "".join(f"{line}\n" for line in told))
         self._painted = len(told)

@@ -594,6 +594,23 @@ _FEEDBACK = {
     "; {} were dropped for want of room": "; {} foram descartadas por falta de espaço",
 }
 
+_ROLLOUT = {
+    "Rollout": "Entrada em passos",
+    "beside": "ao lado de",
+    "Shares of the requests, in percent": "Partes dos pedidos, em porcentagem",
+    "Share that failed": "Parte que falhou",
+    "How much there is of what sends a release back": "Quanto há daquilo que manda uma versão de volta",
+    "Go on:": "Continuar:",
+    ". Back:": ". Voltar:",
+    "paused": "pausada",
+    "aborted": "abortada",
+    "Requests": "Pedidos",
+    "Failed": "Falharam",
+    "{} requests failed, {} on {}": "{} pedidos falharam, {} em {}",
+    "{} requests failed, {} on {}: at least twice as often": "{} pedidos falharam, {} em {}: pelo menos duas vezes mais",
+    "{} of at least {} requests in this step": "{} de pelo menos {} pedidos neste passo",
+}
+
 _PROBLEMS = {
     "there is nothing here": "não há nada aqui",
     "begin at the first page": "comece pela primeira página",
@@ -613,5 +630,5 @@ _PROBLEMS = {
 
 TABLE: Mapping[str, str] = {
     **_FRAME, **_TITLES, **_STATES, **_THINGS, **_COUNTS, **_LOOP, **_CHANGE, **_RELEASE, **_ENVIRONMENT, **_ACTS, **_RUN, **_JOB,
-    **_SERVICE, **_HOUSE, **_FEEDBACK, **_PROBLEMS,
+    **_SERVICE, **_HOUSE, **_FEEDBACK, **_ROLLOUT, **_PROBLEMS,
 }  # fmt: skip

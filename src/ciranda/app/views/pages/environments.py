@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ciranda.app import home as homes
 from ciranda.app.views import plan as plans
+from ciranda.app.views import rollout as rollouts
 from ciranda.app.views import status
 from ciranda.app.views.pages import traffic
 from ciranda.environment import revisions
@@ -34,6 +35,7 @@ class Told:
     past: tuple[Past, ...]
     plan: plans.View | None
     unplanned: str  # why there is no plan
+    rollout: rollouts.View | None = None  # while it goes on, and until another revision is the newest
 
 
 def gather(
@@ -77,4 +79,12 @@ def gather(
         tuple(past(each) for each in revisions.page(database, project, environment, before, most)),
         planned,
         unplanned,
+        _rollout(database, project, environment),
     )
+
+
+def _rollout(database: Database, project: str, environment: str) -> rollouts.View | None:
+    """The rollout that goes on, or that of the newest revision."""
+    found = next(iter(rollouts.gather(database, project, environment)), None)
+    newest = next(iter(revisions.history(database, project, environment, 1)), None)
+    return found if found is not None and newest is not None and found.revision == newest.name else None

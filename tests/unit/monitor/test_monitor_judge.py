@@ -85,6 +85,25 @@ def test_errors_that_come_together_count_for_less() -> None:
     assert faults.spread(wild) > 2.0
 
 
+def test_a_canary_that_turns_bad_after_a_good_hour_is_found_as_soon() -> None:
+    state = steady((20, 0), (180, 2), 3600)
+    assert state.window.number > 10
+    good, beside = state.canary, state.control
+    for second in range(1, 20):
+        canary = Tally(good.requests + 20 * second, good.errors + 2 * second)
+        state = judge.look(state, canary, Tally(beside.requests + 180 * second, beside.errors + 2 * second), share=0.1)
+    assert state.failed is not None
+    assert state.failed.reason == "20 of 200 requests failed, 20 of 1,800 on r41: at least twice as often"
+
+
+def test_an_error_that_is_counted_before_its_request_is_not_believed() -> None:
+    state = judge.look(judge.begin(RULES), Tally(3, 5), Tally(0, 1), share=0.5)
+    assert (state.canary, state.control) == (Tally(3, 3), NOTHING)
+    assert judge.judged(state).outcome == "unsure"
+    with pytest.raises(ValueError, match="between two bounds"):
+        Pair(Sum(), Sum(), low=1.0, high=1.0)
+
+
 def test_what_fails_both_fails_no_release() -> None:
     assert judge.judged(steady((20, 10), (180, 90), 100)).outcome == "pass"  # shown to be no worse
 
@@ -219,7 +238,7 @@ def test_worse_counts_never_look_better(requests: int, beside: int, failed: int,
     failed, beside_failed = min(failed, requests), min(beside_failed, beside)
 
     def against(canary: Tally, control: Tally) -> float:
-        return faults.against(judge.look(judge.begin(RULES), canary, control, share=0.5))
+        return max(0.0, faults.against(judge.look(judge.begin(RULES), canary, control, share=0.5)))
 
     canary, control = Tally(requests, failed), Tally(beside, beside_failed)
     here = against(canary, control)

@@ -5,6 +5,7 @@ from math import log
 from ciranda.monitor.judge.state import Rules
 
 ERRORS = 0.5  # of the budget; latency and each metric share the rest
+LEANS = 0.25  # of what fails: while anything is that near, no step passes
 
 
 def for_errors(rules: Rules) -> float:

@@ -8,11 +8,10 @@ to be rare enough, or no more frequent than is tolerated. Everything else is uns
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ciranda.monitor.judge import faults, times, values
+from ciranda.monitor.judge import budget, faults, times, values
 from ciranda.monitor.judge.state import Bursts, Evidence, Judgement, Rules, State
 from ciranda.monitor.judge.tally import Pair, Tally, trimmed
 
-LEANS = 0.25  # of what fails: while anything is that near, no step passes
 NONE: Mapping[str, Pair] = {}
 
 
@@ -40,12 +39,18 @@ def look(state: State, canary: Tally, control: Tally, *, share: float, metrics: 
     timed = state.timed
     if timed is None and ours.requests >= times.COLD:
         timed = (ours, theirs)
-    bursts = state.bursts.after(ours.errors - state.canary.errors, theirs.errors - state.control.errors)
+    failed, beside = ours.errors - state.canary.errors, theirs.errors - state.control.errors
     state = replace(
-        state, canary=ours, control=theirs, timed=timed, bursts=bursts, metrics={**state.metrics, **metrics}
+        state,
+        canary=ours,
+        control=theirs,
+        timed=timed,
+        bursts=state.bursts.after(failed, beside),
+        window=replace(state.window, looks=state.window.looks + (failed > 0)),
+        metrics={**state.metrics, **metrics},
     )
     now = judged(state)
-    return replace(state, failed=now) if now.outcome == "fail" else state
+    return replace(state, failed=now) if now.outcome == "fail" else replace(state, window=faults.window(state))
 
 
 def judged(state: State) -> Judgement:
@@ -60,7 +65,7 @@ def judged(state: State) -> Judgement:
     rules, requests = state.rules, state.canary.requests - state.began[0].requests
     if requests < rules.enough:
         return Judgement("unsure", f"{requests:,} of at least {rules.enough:,} requests in this step", evidence)
-    if leaning := [one for one in evidence if one.spent >= LEANS]:
+    if leaning := [one for one in evidence if one.spent >= budget.LEANS]:
         return Judgement("unsure", f"what may be a fault: {leaning[0].text}", evidence)
     if found.rare:
         reason = f"{found.evidence.text}: fewer than {rules.objective:.3g} of all requests fail"
@@ -73,22 +78,27 @@ def judged(state: State) -> Judgement:
 
 def _step(state: State, share: float) -> State:
     """The state at the beginning of another step."""
-    if 0.0 < state.share < 1.0:
-        state = replace(state, shown=faults.step_shows(state), spread=faults.spread(state))
-    elif state.share >= 1.0:
-        canary, _ = faults.beside(state)
-        requests, errors = state.alone
-        state = replace(state, alone=(requests + canary.requests, errors + canary.errors))
     began = (state.canary, state.control)
-    sums = {name: (pair.canary, pair.control) for name, pair in state.metrics.items()}
+    window = replace(state.window, began=faults.plain(began))
+    if 0.0 < state.share < 1.0:
+        window = replace(window, shown=faults.step_shows(state))
+    if share >= 1.0:
+        window = replace(window, errors=state.canary.errors, looks=0)
+    requests, errors = state.alone
+    if state.share >= 1.0:
+        canary, _ = faults.beside(state)
+        requests, errors = requests + canary.requests, errors + canary.errors
     return replace(
         state,
         share=share,
         step=state.step + 1,
         began=began,
         timed=None if state.timed is None else began,
-        bursts=Bursts(bad=state.bursts.bad),
-        metrics_began=sums,
+        window=window,
+        alone=(requests, errors),
+        bursts=Bursts(),
+        spread=faults.spread(state),
+        metrics_began={name: (pair.canary, pair.control) for name, pair in state.metrics.items()},
     )
 
 
@@ -102,4 +112,5 @@ def _failed(failing: list[Evidence], rules: Rules) -> str:
 
 
 def _small(tally: Tally) -> Tally:
-    return Tally(tally.requests, tally.errors, tuple(trimmed(tally.histogram)))
+    # the counters are read while they are written, so that an error may be there before its request
+    return Tally(tally.requests, min(tally.errors, tally.requests), tuple(trimmed(tally.histogram)))

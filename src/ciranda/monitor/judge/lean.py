@@ -59,7 +59,7 @@ def highest(hits: float, count: float, doubt: float) -> float:
     """The upper end of a time-uniform confidence sequence of a share: with this doubt it ever lies above."""
     if count <= 0:
         return 1.0
-    low, high, wanted = hits / count, 1.0, log(1.0 / doubt)
+    low, high, wanted = min(hits / count, 1.0), 1.0, log(1.0 / doubt)
     for _ in range(24):
         middle = (low + high) / 2
         if below(hits, count, middle) >= wanted:

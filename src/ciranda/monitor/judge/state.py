@@ -57,16 +57,26 @@ class Bursts:
 
     looks: int = 0  # that found errors
     squares: float = 0.0  # over these, the square of the canary's, divided by all
-    bad: int = 0  # of the whole rollout: looks that found errors of the canary
 
     def after(self, canary: int, control: int) -> "Bursts":
         """With one look more, that found so many errors."""
         if not canary + control:
             return self
-        return Bursts(self.looks + 1, self.squares + canary**2 / (canary + control), self.bad + (canary > 0))
+        return Bursts(self.looks + 1, self.squares + canary**2 / (canary + control))
 
 
-QUIET = Bursts()
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Since when evidence of errors is collected: anew when it had shown the canary to be no worse."""
+
+    number: int = 1
+    began: tuple[Tally, Tally] = (NOTHING, NOTHING)  # canary and control then, or when the step began if that was later
+    shown: tuple[float, ...] = ()  # its evidence of the steps before, by odds
+    errors: int = 0  # the canary's when it began
+    looks: int = 0  # in it that found errors of the canary
+
+
+QUIET, FIRST = Bursts(), Window()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +90,7 @@ class State:
     control: Tally = NOTHING
     began: tuple[Tally, Tally] = (NOTHING, NOTHING)  # canary and control when this step began
     timed: tuple[Tally, Tally] | None = None  # the same, since when times are judged; None while the canary is cold
-    shown: tuple[float, ...] = ()  # evidence of errors of the steps before, by odds
+    window: Window = FIRST
     alone: tuple[int, int] = (0, 0)  # requests and errors of steps before without a control
     bursts: Bursts = QUIET  # of this step
     spread: float = 1.0  # how much errors came together in the last step with a control
@@ -99,9 +109,9 @@ class State:
             "control": _tally(self.control),
             "began": [_tally(one) for one in self.began],
             "timed": None if self.timed is None else [_tally(one) for one in self.timed],
-            "shown": list(self.shown),
+            "window": asdict(self.window) | {"began": [_tally(one) for one in self.window.began]},
             "alone": list(self.alone),
-            "bursts": [self.bursts.looks, self.bursts.squares, self.bursts.bad],
+            "bursts": [self.bursts.looks, self.bursts.squares],
             "spread": self.spread,
             "metrics": {name: asdict(pair) for name, pair in self.metrics.items()},
             "metrics_began": {name: [_sum(one) for one in both] for name, both in self.metrics_began.items()},
@@ -120,7 +130,7 @@ def read(document: Mapping[str, Any]) -> State:
 
 
 def _state(document: Mapping[str, Any]) -> State:
-    timed, failed = document["timed"], document["failed"]
+    timed, failed, window = document["timed"], document["failed"], document["window"]
     return State(
         Rules(**document["rules"] | {"metrics": tuple(document["rules"]["metrics"])}),
         document["share"],
@@ -129,7 +139,7 @@ def _state(document: Mapping[str, Any]) -> State:
         _read_tally(document["control"]),
         _two(document["began"]),
         None if timed is None else _two(timed),
-        tuple(document["shown"]),
+        Window(**window | {"began": _two(window["began"]), "shown": tuple(window["shown"])}),
         (document["alone"][0], document["alone"][1]),
         Bursts(*document["bursts"]),
         document["spread"],

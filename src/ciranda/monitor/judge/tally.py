@@ -60,6 +60,10 @@ class Pair:
     worse: Literal["higher", "lower"] = "higher"
     tolerated: float = 0.0
 
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise ValueError(f"a value lies between two bounds: not {self.low} and {self.high}")
+
     def shares(self) -> tuple[Sum, Sum]:
         """Canary and control on a scale from 0 to 1 on which higher is worse."""
         return self._scaled(self.canary), self._scaled(self.control)

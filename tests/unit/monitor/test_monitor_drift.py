@@ -124,6 +124,12 @@ def test_a_sentence_names_the_values_that_moved_and_what_it_is_compared_with(ref
     assert "(2,000 rows beside 4,000; by chance up to 0.0" in found.findings[0].text
 
 
+def test_a_median_of_whole_numbers_is_one(reference: Profile) -> None:
+    found = against(reference, table(2, 2000).with_columns(pl.col("month") + 3))
+    text = next(finding.text for finding in found.findings if finding.check == "distribution")
+    assert ": its median went from 3 to 6 (" in text
+
+
 def test_too_few_rows_are_inconclusive_but_exact_checks_are_made(reference: Profile) -> None:
     rows = table(2, 57).with_columns(pl.col("temp") + 100, carrier=pl.lit("XX"))
     found = against(reference, rows)

@@ -1,6 +1,7 @@
 """Findings in plain sentences: which column, how, by how much, compared with what."""
 
 from itertools import pairwise
+from math import ceil
 
 from ciranda.monitor.drift.found import JENSEN_SHANNON, WASSERSTEIN, Measure
 from ciranda.monitor.drift.profile import Column
@@ -20,7 +21,7 @@ def distribution(reference: Column, window: Column, measure: Measure, rows: int,
         moved = f"{window.name} lies {measure.value:.2f} standard deviations {way} than in the reference"
         if abs(window.mean - reference.mean) < measure.value * (reference.deviation or 0.0) / 4:
             moved = f"{window.name} is spread otherwise, by {measure.value:.2f} standard deviations"
-    return f"{moved}: its median went from {number(median(reference))} to {number(median(window))} ({beside})"
+    return f"{moved}: its median went from {_middle(reference)} to {_middle(window)} ({beside})"
 
 
 def number(value: float) -> str:
@@ -53,6 +54,12 @@ def median(column: Column) -> float:
             return start + (end - start) * (half - seen) / count
         seen += count
     return column.high
+
+
+def _middle(column: Column) -> str:
+    value = median(column)
+    # a bin counts numbers up to its end
+    return number(ceil(value) if "Int" in column.type else value)
 
 
 def _size(measure: Measure) -> str:

@@ -15,6 +15,7 @@ from ciranda.app import home as homes
 from ciranda.app.views.pages import traffic
 from ciranda.checks import gate, verdicts
 from ciranda.environment import jobs, moves, outputs, revisions
+from ciranda.feedback import incidents, items
 from ciranda.kernel import clock, database, digest
 from ciranda.kernel.database import Database, Transaction
 from ciranda.kernel.lines import Lines
@@ -35,7 +36,7 @@ PATHS = [
     "/", "/flights", "/flights/changes", "/flights/changes/5", "/flights/changes/6", "/flights/runs", "/flights/runs/5",
     "/flights/runs/4", "/flights/runs/5/log", "/flights/releases", "/flights/releases/r4", "/flights/diff/r1/r4",
     "/flights/environments/test", "/flights/environments/prod", "/flights/services/delays?environment=prod", "/flights/jobs",
-    "/flights/jobs/nightly", "/-/users", "/-/audit",
+    "/flights/jobs/nightly", "/-/users", "/-/audit", "/flights/incidents", "/flights/incidents/1", "/flights/delivery",
 ]  # fmt: skip
 GRAPH = {
     "raw_flights": (), "raw_weather": (), "flights": ("raw_flights", "raw_weather"), "daily": ("flights",),
@@ -261,11 +262,23 @@ def busy(into: Filled) -> None:
     into.push(6, "Score the night's flights")
     into.hold("test", "the fair is on")
     into.database.write(_nightly)
+    into.database.write(_incident)
     run = next(iter(into.database.query("SELECT id FROM run WHERE number = 5")))["id"]
     log = into.home.runs / run / "log.jsonl"
     log.parent.mkdir(parents=True)
     for text in ("epoch 1 loss 0.4", HOSTILE):
         Lines(log).append({"at_us": clock.now_us(), "step": "delay", "text": text})
+
+
+def _incident(tx: Transaction) -> None:
+    """One that was reviewed, with what was planned, and one that is open."""
+    began_us = clock.now_us() - 600 * SECOND
+    made = incidents.open_by_hand(tx, PROJECT, "prod", HOSTILE, actor="ana", service="delays", started_us=began_us)
+    incidents.note(tx, PROJECT, made.number, HOSTILE, actor="bo")
+    incidents.resolve(tx, PROJECT, made.number, "", actor="ana")
+    items.add(tx, PROJECT, HOSTILE, actor="ana", owner="@data", incident=made.id)
+    incidents.keep_review(tx, PROJECT, made.number, f"# Review\n{HOSTILE}\n", actor="ana")
+    incidents.open_by_hand(tx, PROJECT, "prod", "answers are late", actor="ana", severity="ticket")
 
 
 def _nightly(tx: Transaction) -> None:

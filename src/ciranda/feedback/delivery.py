@@ -190,14 +190,17 @@ def _median(found: Spread | None) -> float | None:
 def _lives(entries: Sequence[Entry]) -> list[_Live]:
     """Every deployment: a release that was reached by promotion where another one, or nothing, ran."""
     reached = [one for one in entries if one.state == "reached" and one.ended_us is not None]
+    left: list[Entry | None] = [None] * len(reached)  # by which revision each one was left
+    for place in range(len(reached) - 2, -1, -1):
+        after = reached[place + 1]
+        left[place] = after if _leaves(after, reached[place]) else left[place + 1]
     found: list[_Live] = []
     seen: set[str] = set()
     running: str | None = None
-    for place, one in enumerate(reached):
+    for one, after_it in zip(reached, left, strict=True):
         if one.cause == "promotion" and one.release != running:
-            after = next((each for each in reached[place + 1 :] if _leaves(each, one)), None)
-            until_us = math.inf if after is None or after.ended_us is None else after.ended_us
-            found.append(_Live(one, one.ended_us or 0, until_us, after, one.release not in seen))
+            until_us = math.inf if after_it is None or after_it.ended_us is None else after_it.ended_us
+            found.append(_Live(one, one.ended_us or 0, until_us, after_it, one.release not in seen))
         seen.add(one.release)
         running = None if one.cause == "destroy" else one.release
     return found

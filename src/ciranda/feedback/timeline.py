@@ -90,9 +90,10 @@ def gather(
 ) -> list[Moment]:
     """The moments of an incident, in order. `release` gives "r42" for a release's identity."""
     rows = database.query(
-        sql.events_between, chain=one.project, since_us=min(one.started_us, one.opened_us) - BEFORE,
-        until_us=now_us if one.resolved_us is None else one.resolved_us + AFTER, most=MOST,
+        sql.events_between, chain=one.project, since=_first(min(one.started_us, one.opened_us) - BEFORE),
+        until=_first(1000 + (now_us if one.resolved_us is None else one.resolved_us + AFTER)), most=MOST,
     )  # fmt: skip
+    rows.sort(key=lambda row: int(row["seq"]))
     return of((Event(**{**row, "body": digest.parse(row["body"].encode())}) for row in rows), one, release, language)
 
 
@@ -103,6 +104,12 @@ def of(events: Iterable[Event], one: Incident, release: Callable[[str], str], la
         for event in events
         if _belongs(event, one)
     ]
+
+
+def _first(us: int) -> str:
+    """What no identity that was made at this moment, or later, is smaller than: the first 48 bits are milliseconds (RFC 9562)."""
+    text = f"{max(0, us) // 1000:012x}"
+    return f"{text[:8]}-{text[8:]}"
 
 
 def _belongs(event: Event, one: Incident) -> bool:

@@ -222,6 +222,7 @@ LISTS = {
     "ciranda.pipeline": ["runs_before", "run_by_number", "run_steps", "parts_of_run"],
     "ciranda.release": ["releases_before"],
     "ciranda.environment": ["revisions_before", "revisions_of_release"],
+    "ciranda.feedback": ["incidents", "incident_by_number", "items", "events_between"],
 }
 
 

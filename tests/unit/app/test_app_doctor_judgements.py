@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from ciranda.app.doctor import delivery, findings, house, keeping, ledger, machine, project, running
+from ciranda.app.doctor import delivery, findings, house, keeping, ledger, machine, project, running, telling
 from ciranda.app.doctor.examination import Examination, Part
 from ciranda.app.doctor.findings import Finding
-from ciranda.app.views import status
+from ciranda.app.views import feedback, status
 from ciranda.cli import doctor
 from ciranda.kernel import confine, events, tasks
 from ciranda.loop import changes
@@ -192,3 +192,15 @@ def test_what_is_printed() -> None:
 )  # fmt: skip
 def test_sizes(number: int, text: str) -> None:
     assert findings.size(number) == text
+
+
+def test_a_channel_that_reaches_nobody_for_long_is_told_and_one_whose_secret_is_not_set_at_once() -> None:
+    works = feedback.Channel("a", "slack", "secret:U", "info", (), (), "en", "works", "", 3, 0, 1, None, None, ())
+    begun = replace(works, state="fails", failing_us=NOW - 60_000_000, problem="away")
+    dead = replace(begun, name="b", failing_us=NOW - feedback.DEAD)
+    unset = replace(works, name="c", state="unset", missing=("U",))
+    found = list(telling.judge("flights", [works, begun, dead, unset], NOW))
+    assert [(one.what, one.mend) for one in found] == [
+        ("nobody was reached on b for 10 min: away", "ciranda notify test b --project flights"),
+        ("the channel c tells nobody: its secret U is not set", "ciranda secret set U --notify --project flights"),
+    ]  # fmt: skip

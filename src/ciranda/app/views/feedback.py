@@ -96,6 +96,8 @@ def declared(home: homes.Home, database: Database, project: str) -> Project | No
     if known is None:
         return None
     repository = repositories.path(home.repositories, known.repository)
+    if not repository.exists():
+        return None
     try:
         head = repositories.read_ref(repository, known.ref)
         return None if head is None else receive.declared(repository, head)
@@ -175,7 +177,9 @@ def delivery(database: Database, store: Store, project: str, environment: str, d
     """The figures of the last `days` days against those before. Raises errors.NotFound, errors.Invalid."""
     if not 0 < days <= 3650:
         raise errors.Invalid(f"{days:g} days are no window", hint="between 1 and 3650: --since 30d")
-    name = environment or _last(database, store, project)
+    name = (
+        revisions.environment(database, project, environment).name if environment else _last(database, store, project)
+    )
     now_us = clock.now_us()
     width = int(days * figures.DAY)
     history = gather(database, project, name, now_us - 2 * width, now_us)

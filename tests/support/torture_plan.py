@@ -59,6 +59,7 @@ ELSEWHERE: dict[Kind, tuple[str, ...]] = {
     "secret": ENTERED,
     "applied": ("ledger.worked", "ledger.committed", "route.written", "gateway.swapped", "reconcile.routed"),
     "fresh": ("migrations.applied", "access.token.written"),
+    "quiet": ("predictions.stored", "predictions.recorded"),  # whenever what was predicted is collected
 }
 # points that several processes pass, and who of them is chosen ("": whoever comes first)
 BY: dict[str, tuple[str, ...]] = {

@@ -76,6 +76,7 @@ predict = "service:predict"
 uses = ["delay"]
 instances = 2
 secrets = ["TOKEN"]
+predictions = {{}}
 
 [jobs.nightly]
 run = ["daily"]

@@ -23,7 +23,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Optional
 
-import msgspec
 import uvloop
 
 from ciranda.runtime import assets, describe, http, output, predict, spool, traces
@@ -157,12 +156,8 @@ class Server:
             return
         try:
             told = spool.said(exchange.body)
-        except msgspec.ValidationError as error:
-            exchange.reply(422, json.dumps(predict.invalid(str(error))).encode())
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            exchange.refuse(400, f"the body is not JSON: {error}")
-        except ValueError as error:
-            exchange.reply(422, json.dumps(predict.invalid(str(error))).encode())
+        except predict.Rejected as rejected:
+            exchange.reply(rejected.status, json.dumps(rejected.body).encode())
         else:
             answer = partial(self._told, exchange, len(told))
             self._keeps.tell(told, lambda kept: self._later(partial(answer, kept)))

@@ -26,6 +26,8 @@ from typing import Any, Optional, Union
 
 import msgspec
 
+from ciranda.runtime import predict
+
 PREDICTION, FEEDBACK, DROPPED, BEGIN = 0, 1, 2, 3
 FORMAT = "ciranda.spool/1"
 SEGMENT = 4 << 20  # bytes after which a segment is closed
@@ -83,24 +85,36 @@ LONGEST_TRUTH = 500  # characters
 
 
 def said(body: bytes) -> list[Said]:
-    """The feedback in a body, one object or an array. Raises msgspec.MsgspecError, ValueError with what is wrong."""
-    many = body.lstrip(b" \t\r\n").startswith(b"[")
-    found = _MANY.decode(body) if many else [_ONE.decode(body)]
+    """The feedback in a body, one object or an array. Raises predict.Rejected: 400 for what is not JSON, 422 naming row and field."""
+    many = _many(body)
+    try:
+        found = _MANY.decode(body) if many else [_ONE.decode(body)]
+    except msgspec.ValidationError as error:
+        raise predict.Rejected(422, **predict.invalid(str(error))) from error
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise predict.Rejected(400, error=f"the body is not JSON: {error}") from error
     if len(found) > MOST_SAID:
-        raise ValueError(f"at most {MOST_SAID:,} in one request")
-    for number, one in enumerate(found):
-        where = f" - at `$[{number}]`" if many else ""
-        if not 0 < len(one.request_id) <= LONGEST_ID:
-            raise ValueError(f"request_id has 1 to {LONGEST_ID} characters{where}")
-        if not 0 <= one.row < 1 << 31:
-            raise ValueError(f"row is the place of the prediction in its request, from 0{where}")
-        if one.truth is None and one.rating is None:
-            raise ValueError(f"feedback says `truth` or `rating`{where}")
-        if isinstance(one.truth, str) and len(one.truth) > LONGEST_TRUTH:
-            raise ValueError(f"truth has at most {LONGEST_TRUTH} characters{where}")
-        if isinstance(one.truth, int) and not -(1 << 63) <= one.truth < 1 << 63:
-            raise ValueError(f"truth is a number of 64 bits{where}")
+        raise predict.Rejected(422, error=f"at most {MOST_SAID:,} in one request", row=MOST_SAID, field="")
+    for row, one in enumerate(found):
+        field, wrong = _wrong(one)
+        if wrong:
+            raise predict.Rejected(422, error=wrong, row=row, field=field)
     return found
+
+
+def _wrong(one: Said) -> tuple[str, str]:
+    """Which field of a piece of feedback makes no sense, and why; two empty texts where all do."""
+    if not 0 < len(one.request_id) <= LONGEST_ID:
+        return "request_id", f"request_id has 1 to {LONGEST_ID} characters"
+    if not 0 <= one.row < 1 << 31:
+        return "row", "row is the place of the prediction in its request, from 0"
+    if one.truth is None and one.rating is None:
+        return "truth", "feedback says truth or rating"
+    if isinstance(one.truth, str) and len(one.truth) > LONGEST_TRUTH:
+        return "truth", f"truth has at most {LONGEST_TRUTH} characters"
+    if isinstance(one.truth, int) and not -(1 << 63) <= one.truth < 1 << 63:
+        return "truth", "truth is a number of 64 bits"
+    return "", ""
 
 
 def sampled(request: bytes, share: float) -> bool:

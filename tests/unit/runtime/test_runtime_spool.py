@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ciranda.runtime import spool
+from ciranda.runtime import predict, spool
 
 
 def rows(body: bytes) -> list[Any]:
@@ -160,8 +160,10 @@ def test_without_its_folder_nothing_is_kept_and_nothing_fails(
     ],
 )
 def test_feedback_that_makes_no_sense_is_told(body: bytes, wrong: str) -> None:
-    with pytest.raises((msgspec.ValidationError, ValueError), match=wrong):
+    with pytest.raises(predict.Rejected) as rejected:
         spool.said(body)
+    assert rejected.value.status == 422
+    assert wrong in f"{rejected.value.body}"
 
 
 def test_feedback_is_one_or_many() -> None:

@@ -77,7 +77,7 @@ class World:
     asked: set[str] = field(default_factory=set)
     routes: tuple[port.Route, ...] = ()
     memory_short: bool = False
-    verify: dict[str, str] = field(default_factory=dict)  # revision → passed or failed, once it is asked
+    verify: dict[str, str] = field(default_factory=dict)  # revision → passed, failed or going on, once it is asked
     healthy_after: dict[str, float | None] = field(default_factory=dict)  # by release
     exits_after: dict[str, float | None] = field(default_factory=dict)  # by release
     ends: dict[str, str] = field(default_factory=dict)  # revision → reached or the reason
@@ -160,8 +160,8 @@ class World:
                 one.state, one.exit = "exited", "exit 0"
             elif one.state == "starting" and one.healthy_after is not None and age >= one.healthy_after:
                 one.state = "healthy"
-        if self.target is not None and self.target.verify == "waiting":
-            found = self.verify[self.target.wanted.revision]
+        found = "" if self.target is None else self.verify.get(self.target.wanted.revision, "")
+        if self.target is not None and self.target.verify == "waiting" and found != "going on":
             problem = "smoke: exit status 1" if found == "failed" else ""
             self.target = replace(self.target, verify="passed", problem=problem)
 

@@ -30,7 +30,7 @@ from ciranda.environment.observed import (
     Wanted,
 )
 from ciranda.environment.rollout import steps
-from ciranda.environment.rollout.progress import BeginRollout, KeepRollout, Progress
+from ciranda.environment.rollout.progress import BACK, BeginRollout, KeepRollout, Progress
 from ciranda.environment.times import SECOND
 from ciranda.service import port
 
@@ -79,7 +79,7 @@ def failure(seen: Observed) -> str | None:
     if goal.problem:
         return goal.problem
     entering = goal.entering
-    if entering is not None and entering.progress is not None and entering.progress.state in ("failed", "aborted"):
+    if entering is not None and entering.progress is not None and entering.progress.state in BACK:
         return f"at {entering.rules.steps[entering.progress.step]} %: {entering.progress.reason}"
     for part in _moved(seen, goal):
         reason = _failure_of(seen, goal, part)

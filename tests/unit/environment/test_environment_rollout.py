@@ -117,6 +117,21 @@ def test_paused_and_held_stand_still_but_go_back() -> None:
         assert world.weights() == {"r1": 100}
 
 
+def test_a_release_that_turns_bad_while_it_is_verified_goes_back() -> None:
+    world = rolling(replace(STEPS, steps=(10, 100)), r1=0.001)
+    assert world.target is not None
+    world.target = replace(world.target, verify="absent")
+    world.verify["revision-r2"] = "going on"
+    while world.weights() != {"r2": 100}:
+        world.run(1)
+    world.run(20)
+    assert world.target is not None
+    world.errors["r2"] = 0.3
+    world.run(30)
+    assert facts(world)[-1] == ("failed", 0)
+    assert world.weights() == {"r1": 100}
+
+
 def test_aborted_goes_back() -> None:
     world = rolling()
     world.say("aborted")

@@ -12,7 +12,8 @@ from ciranda.project.rollout import Rollout
 from ciranda.service.counters import Counted
 
 State = Literal["running", "paused", "waiting", "failed", "aborted", "passed"]
-ENDED: tuple[State, ...] = ("failed", "aborted", "passed")
+BACK: tuple[State, ...] = ("failed", "aborted")
+ENDED: tuple[State, ...] = (*BACK, "passed")
 
 
 @dataclass(frozen=True, slots=True)

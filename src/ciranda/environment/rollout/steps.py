@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ciranda.environment.rollout import judging
-from ciranda.environment.rollout.progress import ENDED, Counts, Entering, KeepRollout, Progress, State
+from ciranda.environment.rollout.progress import BACK, Counts, Entering, KeepRollout, Progress, State
 from ciranda.environment.times import SECOND
 from ciranda.project.rollout import Rollout
 
@@ -13,7 +13,7 @@ LOOK_US = SECOND  # between looks of the judge
 
 def weight(rules: Rollout, progress: Progress) -> int:
     """The share of the requests that the candidate gets, in percent: nothing once it has failed, all once it has passed."""
-    if progress.state in ("failed", "aborted"):
+    if progress.state in BACK:
         return 0
     return 100 if progress.state == "passed" else rules.steps[min(progress.step, len(rules.steps) - 1)]
 
@@ -28,10 +28,10 @@ def begin(
 
 
 def due(progress: Progress | None, now_us: int) -> bool:
-    """Whether the counters are wanted: to begin, and each second."""
+    """Whether the counters are wanted: to begin, and each second, also while a release that has all requests is verified."""
     if progress is None:
         return True
-    return progress.state not in ENDED and now_us - progress.looked_us >= LOOK_US
+    return progress.state not in BACK and now_us - progress.looked_us >= LOOK_US
 
 
 def advance(
@@ -47,7 +47,7 @@ def advance(
     """The next state of a rollout; None when there is nothing new. `routes` has the prefix of each service that both releases have,
     `routed` the percent that the candidate has there now."""
     before, rules, counts = entering.progress, entering.rules, entering.counts
-    if before is None or before.state in ENDED or counts is None:
+    if before is None or before.state in BACK or counts is None:
         return None
     wanted = weight(rules, before)
     services = {
@@ -66,7 +66,7 @@ def advance(
     if bad is not None:
         reason = judging.named(bad[0], bad[1].reason, services)
         return KeepRollout(revision, before, replace(seen, state="failed", reason=reason), 0, "failed")
-    if before.state == "paused" or entering.held:
+    if before.state in ("paused", "passed") or entering.held:
         return _kept(revision, before, seen, wanted)
     if judging.passing(services, wanted / 100):
         return stepped(revision, rules, before, seen, now_us)

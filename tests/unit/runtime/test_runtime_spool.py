@@ -3,6 +3,9 @@
 import fcntl
 import json
 import os
+import subprocess
+import sys
+import textwrap
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -178,3 +181,34 @@ def test_settings_are_there_only_where_they_are_said(tmp_path: Path) -> None:
     told = {"folder": str(tmp_path), "sample": 0.5, "redact": ["a"], "models": {"m": "b3:1"}}
     found = spool.settings({"CIRANDA_PREDICTIONS": json.dumps(told), "CIRANDA_RELEASE": "r7"})
     assert found == spool.Settings(tmp_path, 0.5, frozenset({"a"}), {"m": "b3:1"}, "r7")
+
+
+FULL = """
+    import resource, sys
+    from pathlib import Path
+    from ciranda.runtime import spool
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+    heard = []
+    made = spool.Spool(spool.Settings(Path(sys.argv[1]), release="r1"), lambda body: [{}])
+    made.keep(b"small", b"{}", b"1")
+    made.tell([spool.Said("small", truth=1)], heard.append)
+    while len(heard) < 1:
+        time.sleep(0.01)
+    made.keep(b"large", b"{}", b'"' + b"x" * 5000 + b'"')
+    made.tell([spool.Said("large", truth=1)], heard.append)
+    made.close()
+    print(heard)
+"""
+
+
+def test_on_a_full_disk_what_is_there_stays_whole_and_feedback_is_not_promised(tmp_path: Path) -> None:
+    program = "import time\n" + textwrap.dedent(FULL)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "[True, False]\n"
+    assert "predictions are not kept now" in done.stderr
+    (path,) = tmp_path.glob("*.seg")
+    assert [name for name, _, _ in predictions(tmp_path)] == ["small"]
+    whole = spool.frames(path.read_bytes())
+    assert sum(len(spool._framed(*one)) for one in whole) == path.stat().st_size  # nothing is torn

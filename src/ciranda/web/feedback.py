@@ -129,7 +129,12 @@ class Feedback:
         @post("/api/v1/item/add", status_code=200)
         async def added(request: AnyRequest) -> Response[bytes]:
             user, body = await api.act(request, Planned, "developer")
-            named: dict[str, Any] = {"title": body.title, "owner": body.owner, "incident": body.incident, "actor": user.name}
+            named: dict[str, Any] = {
+                "title": body.title,
+                "owner": body.owner,
+                "incident": body.incident,
+                "actor": user.name,
+            }
             return answered(await api.rooms.call(partial(feedback.item_add, body.project, **named)))
 
         @post("/api/v1/item/close", status_code=200)

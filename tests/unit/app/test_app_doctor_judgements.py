@@ -15,6 +15,7 @@ from ciranda.loop import changes
 from ciranda.pipeline.locks import Lock
 from ciranda.project import declaration
 
+NOW = 1_763_899_200_000_000  # µs UTC
 GOOD = machine.Machine(
     system="Linux", python="3.11.7", git="2.39.5", git_wrong=("", ""), uv="/bin/uv", confined=confine.Availability(True),
     namespaces="", disks=(machine.Disk("the home", "/h", "ext4", 10**12, 10**11, 1000, 900),), secrets="/dev/shm/x",

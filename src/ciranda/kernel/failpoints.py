@@ -32,8 +32,6 @@ NAMES = frozenset(
         "gate.decided",
         "gate.deciding",
         "gateway.swapped",
-        "infra.applied",
-        "infra.began",
         "interpreters.created",
         "interpreters.installed",
         "keeper.recorded",

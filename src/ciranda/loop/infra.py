@@ -17,7 +17,6 @@ from ciranda.environment.infra.runs import Run
 from ciranda.environment.infra.states import Writer
 from ciranda.kernel import errors, sealing, tasks
 from ciranda.kernel.database import Transaction
-from ciranda.kernel.failpoints import failpoint
 from ciranda.loop import infra_bench, restore, tell
 from ciranda.loop.infra_bench import Bench
 from ciranda.loop.places import Workshop
@@ -109,7 +108,6 @@ def _apply(bench: Bench, task: tasks.Task) -> None:
     file.write_bytes(planned.open(workshop.store, bench.key, wanted))
     bench.init()
     workshop.database.write(lambda tx: runs.begin(tx, run))
-    failpoint("infra.began")
     teller = tell.Teller(workshop.lines, run.id)
     heard = Heard()
 
@@ -120,7 +118,6 @@ def _apply(bench: Bench, task: tasks.Task) -> None:
 
     status, _ = bench.terraform(program.apply(bench.program, file), accepts=range(256), heard=hear)
     if status == 0:
-        failpoint("infra.applied")
         _conclude(bench, task, heard.body())
         return
     _salvage(bench, bench.module)

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ import pytest
 from support import project as projects
 from support import server
 from support.project import Project, Ran
-from support.server import Server
+from support.server import Server, eventually
 
 LOCAL = """
     from ciranda import check, dataset
@@ -336,10 +336,11 @@ def test_a_terminal_that_is_narrow_plain_or_of_another_alphabet(toy: Project) ->
         assert "\x1b" not in told
 
 
-@pytest.mark.parametrize("after", [0.1, 0.4, 1.5])
+@pytest.mark.parametrize("after", [0.0, 0.3, 1.4])
 def test_ctrl_c_ends_a_run_with_a_line_and_the_next_goes_on(toy: Project, after: float) -> None:
     toy.edit("pipeline.py", "return {", "import time; time.sleep(0 if len(doubled) == 3 else 600)\n    return {")
     running = _started(toy, "run")
+    eventually(lambda: _has_open(running.pid, toy.home / "ledger.db"), "the run has begun")
     time.sleep(after)
     code, _, err = _interrupted(running)
     assert (code, err) == (130, "\nstopped; what was recorded is kept\n")
@@ -373,6 +374,12 @@ def _started(toy: Project, *arguments: str) -> "subprocess.Popen[str]":
         [str(projects.CIRANDA), *arguments], cwd=toy.root, env=toy.environment, text=True, start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
+
+
+def _has_open(pid: int, path: Path) -> bool:
+    with suppress(OSError):  # a descriptor that is closed meanwhile
+        return any(os.readlink(each) == str(path) for each in Path(f"/proc/{pid}/fd").iterdir())
+    return False
 
 
 def _interrupted(process: "subprocess.Popen[str]") -> tuple[int, str, str]:

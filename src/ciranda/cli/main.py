@@ -11,9 +11,13 @@ def main(arguments: list[str] | None = None) -> int:
 
         sys.stdout.write(f"ciranda {__version__}\n")
         return 0
-    from ciranda.cli import dispatch
+    try:
+        from ciranda.cli import dispatch
 
-    return dispatch.run(given)
+        return dispatch.run(given)
+    except KeyboardInterrupt:  # while modules were still imported; later it is the verb's boundary that says so
+        sys.stderr.write("\nstopped; what was recorded is kept\n")
+        return 130
 
 
 if __name__ == "__main__":

@@ -232,7 +232,7 @@ def test_no_page_looks_through_a_whole_table(ledger: Ledger, room: str, name: st
     migrations.migrate(db, [f"ciranda.{one}" for one in homes.ROOMS])
     statement = getattr(statements.load(room), name)
     named = {statement[a + 1 : b] for kind, a, b in statements.tokens(statement) if kind == "parameter"}
-    given = {one: 1 if one in ("before", "most", "limit", "number") else "x" for one in named}
+    given = {one: 1 if one in ("before", "most", "limit", "number", "open") else "x" for one in named}
 
     def plan(tx: database.Transaction) -> str:
         if ledger.on_postgres:

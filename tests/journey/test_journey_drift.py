@@ -121,7 +121,8 @@ def test_what_moves_is_named(up: Server, bikes: Project) -> None:
     assert "said of it  row 3: truth" in shown
     assert "demand in prod of bikes" in shown
     spool = up.home / "predictions" / "bikes" / "prod" / "demand"
-    assert not any(b"Ana Souza" in path.read_bytes() for path in spool.iterdir())
+    server.eventually(lambda: [path.name for path in spool.iterdir()] == ["salt"], "the spool is empty")
+    assert not any(b"Ana Souza" in path.read_bytes() for path in (up.home / "store").rglob("*") if path.is_file())
     quiet = bikes.ciranda("drift", "demand", "-e", "prod").succeeds().out
     assert "!" not in quiet
 

@@ -150,7 +150,10 @@ def _counted(
                 if not all(key in known for key in wanted):
                     if len(fresh) >= AT_ONCE:
                         continue  # the next look goes on
-                    table = batches.load(store, [one])
+                    try:
+                        table = batches.load(store, [one])
+                    except (errors.NotFound, errors.Corrupt):
+                        continue  # the others can still be told
                     known = {part.key: _count(table, part) for part in parts}
                     told = {key: each.document() for key, each in known.items()}
                     fresh[one.id] = store.put(digest.canonical({"format": FORMAT, "parts": told}))

@@ -13,10 +13,11 @@ def for_errors(rules: Rules) -> float:
     return log(1.0 / (rules.budget * ERRORS))
 
 
-def for_measure(rules: Rules, step: int, comparisons: int) -> float:
-    """The evidence that each side of a comparison needs in this step (from 1), so that a measure fails a release.
+def for_measure(rules: Rules, number: int, comparisons: int) -> float:
+    """The evidence that each side of a comparison needs, so that a measure fails a release.
 
-    A step begins its measures anew, so each may spend half of what the steps before it left.
+    A measure begins anew again and again; the n-th time (from 1) it may spend 1/n(n+1) of its part, so that all times
+    together spend it once.
     """
     share = rules.budget * (1.0 - ERRORS) / (1 + len(rules.metrics))
-    return log(2.0 * comparisons * 2.0**step / share)
+    return log(2.0 * comparisons * number * (number + 1) / share)

@@ -36,15 +36,14 @@ def look(state: State, canary: Tally, control: Tally, *, share: float, metrics: 
     if share != state.share:
         state = _step(state, share)
     ours, theirs = _small(canary), _small(control)
-    timed = state.timed
-    if timed is None and ours.requests >= times.COLD:
-        timed = (ours, theirs)
+    warm = ours.requests >= times.COLD if state.timed is None else ours.requests - state.timed[0].requests >= times.LONG
+    if warm:
+        state = replace(state, timed=(ours, theirs), timings=state.timings + 1)
     failed, beside = ours.errors - state.canary.errors, theirs.errors - state.control.errors
     state = replace(
         state,
         canary=ours,
         control=theirs,
-        timed=timed,
         bursts=state.bursts.after(failed, beside),
         window=replace(state.window, looks=state.window.looks + (failed > 0)),
         metrics={**state.metrics, **metrics},
@@ -94,6 +93,7 @@ def _step(state: State, share: float) -> State:
         step=state.step + 1,
         began=began,
         timed=None if state.timed is None else began,
+        timings=state.timings + (state.timed is not None),
         window=window,
         alone=(requests, errors),
         bursts=Bursts(),

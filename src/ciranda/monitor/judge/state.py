@@ -90,6 +90,7 @@ class State:
     control: Tally = NOTHING
     began: tuple[Tally, Tally] = (NOTHING, NOTHING)  # canary and control when this step began
     timed: tuple[Tally, Tally] | None = None  # the same, since when times are judged; None while the canary is cold
+    timings: int = 0  # how many times they began to be judged
     window: Window = FIRST
     alone: tuple[int, int] = (0, 0)  # requests and errors of steps before without a control
     bursts: Bursts = QUIET  # of this step
@@ -109,6 +110,7 @@ class State:
             "control": _tally(self.control),
             "began": [_tally(one) for one in self.began],
             "timed": None if self.timed is None else [_tally(one) for one in self.timed],
+            "timings": self.timings,
             "window": asdict(self.window) | {"began": [_tally(one) for one in self.window.began]},
             "alone": list(self.alone),
             "bursts": [self.bursts.looks, self.bursts.squares],
@@ -139,6 +141,7 @@ def _state(document: Mapping[str, Any]) -> State:
         _read_tally(document["control"]),
         _two(document["began"]),
         None if timed is None else _two(timed),
+        document["timings"],
         Window(**window | {"began": _two(window["began"]), "shown": tuple(window["shown"])}),
         (document["alone"][0], document["alone"][1]),
         Bursts(*document["bursts"]),

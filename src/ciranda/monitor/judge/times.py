@@ -16,6 +16,7 @@ from ciranda.service.counters import BOUNDS_US
 
 QUANTILES = (0.5, 0.99)
 COLD = 100  # first requests of a canary that say nothing of its times
+LONG = 10_000  # requests of the canary after which times are judged anew, so that a good hour does not hide a slow one
 LATER = 2.0  # times what is tolerated, beside times of an earlier hour
 
 
@@ -28,7 +29,7 @@ def judged(state: State) -> list[Evidence]:
     if sum(canary.histogram) == 0 or sum(control.histogram) == 0:
         return []
     slower = state.rules.slower * (LATER if state.share >= 1.0 else 1.0)
-    wanted = budget.for_measure(state.rules, state.step, len(QUANTILES))
+    wanted = budget.for_measure(state.rules, state.timings, len(QUANTILES))
     return [_quantile(state, canary, control, share, slower, wanted) for share in QUANTILES]
 
 

@@ -611,6 +611,47 @@ _ROLLOUT = {
     "{} of at least {} requests in this step": "{} de pelo menos {} pedidos neste passo",
 }
 
+_WATCH = {
+    "Alerts": "Alertas",
+    "alerts": "alertas",
+    "Alert": "Alerta",
+    "Alerts of {}": "Alertas de {}",
+    "Severity": "Gravidade",
+    "What is so": "O que acontece",
+    "Who looks after it": "Quem cuida",
+    "What to do": "O que fazer",
+    ", silenced": ", silenciado",
+    "runbook": "roteiro",
+    "Waits to be told": "Espera ser avisado",
+    "Silenced": "Silenciado",
+    "Until": "Até",
+    "What was": "O que era",
+    "Where": "Onde",
+    "What was so": "O que acontecia",
+    "Fired": "Disparou",
+    "Over": "Encerrado",
+    "Nothing has fired here.": "Nada disparou aqui.",
+    "nobody yet": "ninguém ainda",
+    "nothing is alerting": "nada está em alerta",
+    ": its shares in the reference and now, told in the table below": ": suas partes na referência e agora, ditas na tabela abaixo",
+    "outlined: the reference, filled: now": "contorno: a referência, cheio: agora",
+    "Metrics of": "Métricas de",
+    "Metrics of {} of {}": "Métricas de {} de {}",
+    "Metrics of {} in {} of {}": "Métricas de {} em {} de {}",
+    "metrics": "métricas",
+    "How far back": "Até quando",
+    "Over all": "Ao todo",
+    "Last hour": "Última hora",
+    "Its week": "Sua semana",
+    "What changed": "O que mudou",
+    "ago": "atrás",
+    "Nothing was sampled in this time.": "Nada foi medido nesse período.",
+    "Models by release": "Modelos por versão",
+    "Model": "Modelo",
+    "Values, oldest first": "Valores, do mais antigo",
+    "Its metrics, hours and days back": "Suas métricas, de horas e dias atrás",
+}
+
 _PROBLEMS = {
     "there is nothing here": "não há nada aqui",
     "begin at the first page": "comece pela primeira página",
@@ -630,5 +671,5 @@ _PROBLEMS = {
 
 TABLE: Mapping[str, str] = {
     **_FRAME, **_TITLES, **_STATES, **_THINGS, **_COUNTS, **_LOOP, **_CHANGE, **_RELEASE, **_ENVIRONMENT, **_ACTS, **_RUN, **_JOB,
-    **_SERVICE, **_HOUSE, **_FEEDBACK, **_ROLLOUT, **_PROBLEMS,
+    **_SERVICE, **_HOUSE, **_FEEDBACK, **_ROLLOUT, **_WATCH, **_PROBLEMS,
 }  # fmt: skip

@@ -89,7 +89,8 @@ class Measuring:
         labels = {"project": watched.project, "environment": watched.environment}
         if rule.service:
             labels["service"] = rule.service
-        read = courses.grown(self.reading, labels, now - over, now)
+        timed = rule.condition.metric not in ("rate", "errors")
+        read = courses.grown(self.reading, labels, now - over, now, buckets=timed)
         whole = {one.service: one.whole for one in courses.together(read)}
         found = []
         for service in services:

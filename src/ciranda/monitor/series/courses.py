@@ -96,18 +96,27 @@ def step_for(over_us: int) -> int:
     return HOUR
 
 
-def grown(reading: Reading, labels: Mapping[str, str], since_us: int, until_us: int) -> list[Course]:
-    """How many there were in each step: what counts over all of a time."""
-    return read(reading, labels, since_us, until_us, step_for(until_us - since_us), "sum")
+def grown(
+    reading: Reading, labels: Mapping[str, str], since_us: int, until_us: int, *, buckets: bool = True
+) -> list[Course]:
+    """How many there were in each step: what counts over all of a time. Without `buckets` nothing is said of how long they took."""
+    return read(reading, labels, since_us, until_us, step_for(until_us - since_us), "sum", buckets=buckets)
 
 
 def read(
-    reading: Reading, labels: Mapping[str, str], since_us: int, until_us: int, step_us: int, how: How = "rate"
+    reading: Reading,
+    labels: Mapping[str, str],
+    since_us: int,
+    until_us: int,
+    step_us: int,
+    how: How = "rate",
+    *,
+    buckets: bool = True,
 ) -> list[Course]:
     """The course of each release of each service whose labels are at least these (`project`, `environment`, …)."""
-    names = [name for name in reading.metrics(labels) if name in ("requests", "errors") or name.startswith(LATENCY)]
-    if "requests" not in names:
-        return []
+    names = ["requests", "errors"]
+    if buckets:
+        names += [name for name in reading.metrics(labels) if name.startswith(LATENCY)]
     found = reading.several(names, labels, since_us, until_us, step_us, how)
     by: dict[tuple[str, str], dict[str, Values]] = {}
     times: tuple[int, ...] = ()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ciranda.environment import revisions
 from ciranda.environment.rollout import rows
 from ciranda.kernel import failpoints
-from ciranda.loop import changes, deliver, entering, recheck, restore, tell, wording
+from ciranda.loop import changes, deliver, entering, infra_asking, recheck, restore, tell, wording
 from ciranda.loop.changes import Change
 from ciranda.loop.places import Workshop
 from ciranda.release import releases
@@ -53,6 +53,8 @@ def _enter(one: Delivery, environment: str) -> bool:
     there = revisions.live(one.places.database, one.change.project, environment)
     barred = recheck.barred(one.change, one.release, one.content, environment, one.places)
     if barred is None:
+        if why := infra_asking.unplannable(one.places, one.change, one.release, one.content, environment):
+            return _end(one, "failed", environment, why=why)
         return entering.enter(one.change, one.release, environment, there, one.places)
     if not barred.waits:
         return _end(one, "failed", environment, why=barred.reason)

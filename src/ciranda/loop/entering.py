@@ -30,11 +30,8 @@ def enter(
     try:
         places.database.write(work)
     except furnishing.Unplanned:
-        told = infra_asking.first(places, release, content, environment, actor=change.actor)
-        if told:
-            hint = f"again: ciranda plan {release.name} -e {environment}" if "could not" in told else ""
-            more = (f"{'':15}{hint}",) if hint else ()
-            say(change, environment, f"{environment}:{told}", told, places, *more)
+        infra_asking.first(places, release, content, environment, actor=change.actor)
+        say(change, environment, f"{environment}:infra", "infra: is being planned", places)
         return False
     except errors.NotYet:  # in this very moment what the checks compared with was replaced
         return False

@@ -7,6 +7,7 @@ from ciranda.environment.infra.standing import Standing
 from ciranda.kernel import clock, digest, errors
 from ciranda.kernel.database import Database, Transaction
 from ciranda.loop import restore
+from ciranda.loop.changes import Change
 from ciranda.loop.places import Workshop
 from ciranda.project.infra import SHORTEST
 from ciranda.release import releases
@@ -44,19 +45,30 @@ def plan(
     return workshop.database.write(work)
 
 
-def first(workshop: Workshop, release: releases.Release, content: Manifest, environment: str, *, actor: str) -> str:
-    """Have a release on its way planned once; returns what is to be told: that it is, or why it could not be."""
+def first(workshop: Workshop, release: releases.Release, content: Manifest, environment: str, *, actor: str) -> None:
+    """Have a release on its way planned, unless it is, or is being."""
 
-    def work(tx: Transaction) -> str:
+    def work(tx: Transaction) -> None:
         found = stands(tx, release.project, environment, content)
-        if found is None or found.state != "unplanned":
-            return ""
-        if found.problem:
-            return f"infra: could not be planned: {found.problem}"
-        runs.look(tx, release.project, environment, "plan", found.question, release=release.id, actor=actor)
-        return "infra: is being planned"
+        if found is not None and found.state == "unplanned":
+            runs.look(tx, release.project, environment, "plan", found.question, release=release.id, actor=actor)
 
-    return workshop.database.write(work)
+    workshop.database.write(work)
+
+
+def unplannable(
+    workshop: Workshop, change: Change, release: releases.Release, content: Manifest, environment: str
+) -> str:
+    """Why Terraform could not plan a release since its change came in; "" where it could, or has not tried."""
+    if environment not in content.infra:
+        return ""
+    found = stands(workshop.database, release.project, environment, content)
+    if found is None or found.state != "unplanned":
+        return ""
+    last = runs.asked(workshop.database, release.project, environment, "plan", found.question)
+    if last is None or last.state != "failed" or last.queued_us < change.recorded_us:
+        return ""
+    return f"infra could not be planned: {last.reason}"
 
 
 def drift(workshop: Workshop, project: str, environment: str, *, actor: str) -> Run:

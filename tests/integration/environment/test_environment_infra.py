@@ -5,13 +5,16 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from ciranda.environment import moves, plans, revisions, saved_plans, secrets
 from ciranda.environment.infra import places, program, runs, states
 from ciranda.kernel import errors, events
+from ciranda.loop import infra_asking
+from ciranda.loop.changes import Change
 from ciranda.release import releases
 from support.server import eventually
 from support.terraform import FILE, MAIN, SECOND, TOML, Ground, ground
@@ -327,3 +330,8 @@ def test_what_terraform_cannot_read_is_told_with_its_place(site: Ground) -> None
     assert last(site).reason.startswith("main.tf line 1: Unsupported argument: ")
     with pytest.raises(errors.Refused, match=r"could not be planned: main\.tf line 1"):
         site.apply(release)
+    content = releases.manifest(site.workshop.store, release)
+    for since_us, told in ((0, "infra could not be planned: main.tf line 1"), (last(site).queued_us + 1, "")):
+        change = cast(Change, SimpleNamespace(recorded_us=since_us))
+        assert infra_asking.unplannable(site.workshop, change, release, content, "prod").startswith(told)
+    assert bool(infra_asking.unplannable(site.workshop, change, release, content, "prod")) is False  # it is tried again

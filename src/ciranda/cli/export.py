@@ -12,7 +12,7 @@ from ciranda.cli import words
 from ciranda.kernel import errors, files
 
 EXAMPLE = (
-    "  ciranda export prometheus > ciranda.rules.yml\n  ciranda export prometheus --out /etc/prometheus/ciranda\n"
+    "  ciranda export prometheus\n  ciranda export prometheus --out /etc/prometheus/ciranda\n"
     "  ciranda export grafana --out dashboards"
 )
 

@@ -147,7 +147,9 @@ def _lines(record: dict[str, Any], levels: said.Levels) -> list[logs.Line]:
 
 def _print(given: argparse.Namespace, record: dict[str, Any], line: logs.Line) -> None:
     if given.json:
-        told = {**record, "text": line.text} | ({"level": line.level} if line.level else {})
+        whole = str(record.get("text", ""))
+        text = whole if len(whole.splitlines()) == 1 else line.text  # of several lines at once those that are asked for
+        told = {**record, "text": text} | ({"level": line.level} if line.level else {})
         words.out(json.dumps(told, ensure_ascii=False))
     else:
         at = moments.shown(line.at_us, clock.now_us())

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ciranda.app import home as homes
 from ciranda.app import logkeeping
+from ciranda.app.doctor import house
 from ciranda.app.logkeeping import Limits, Old
 from ciranda.kernel import errors
 from ciranda.service import bounding, logs, times
@@ -146,3 +147,13 @@ def test_without_a_keeper_nothing_goes(home: homes.Home) -> None:
         logkeeping.Logkeeping(home).tidy()
     assert log.exists()
     home.sockets.rmdir()
+
+
+def test_the_doctor_weighs_what_is_left_of_a_log(home: homes.Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(house, "LOUD", 2_000_000)
+    log = home.logs / "control.log"
+    log.write_bytes(b"y" * 3_000_000)
+    assert [path for path, _ in house.logs(home)] == [str(log)]
+    logkeeping.Logkeeping(home).look()
+    assert log.stat().st_size == 3_000_000
+    assert house.logs(home) == []

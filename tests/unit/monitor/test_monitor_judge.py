@@ -48,6 +48,11 @@ def slow(requests: int, milliseconds: float) -> tuple[int, ...]:
     return (*(0,) * place, requests)
 
 
+def test_a_judge_that_has_seen_nothing_is_unsure() -> None:
+    found = judge.judged(judge.begin(replace(RULES, metrics=("model score",))))
+    assert (found.outcome, found.reason) == ("unsure", "0 of at least 100 requests in this step")
+
+
 def test_a_canary_that_fails_more_often_is_failed_in_plain_words() -> None:
     found = judge.judged(steady((20, 3), (180, 0), 10))
     assert found.outcome == "fail"

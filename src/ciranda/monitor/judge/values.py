@@ -11,7 +11,7 @@ from ciranda.monitor.judge.tally import Pair, Sum
 
 def judged(state: State) -> list[Evidence]:
     """What the sums of this step show."""
-    if state.share >= 1.0:
+    if state.share >= 1.0 or not state.metrics:
         return []
     wanted = budget.for_measure(state.rules, state.step, 1)
     found = []

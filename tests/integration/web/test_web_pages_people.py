@@ -23,7 +23,7 @@ SAME = re.compile(
     r"r\d|r\d → r\d|run-\d|(?:test|prod)#\d|id|day|origin|EWR|LOG_LEVEL|debug|info|predict|delay\.depth|depth \d|environments\.\w+|"
     r"Begin|Train deeper trees|Add weather features|Load the new files|Score the night's flights|<script>.*|"
     r"[✓✗–●!] \w+|[\d.,]+ ?(?:/s|m?s|min)|\d{4}-\d\d-\d\d\S*|auc [\d.]+(?:, prod [\d.]+)?|(?:\w+, )+\w+|"
-    r"flights · Ciranda|prod#4 \(r4\) → r3"
+    r"answers are late|bo|incident/\d|flights · Ciranda|prod#4 \(r4\) → r3"
 )
 
 

@@ -12,7 +12,6 @@ from ciranda.kernel import errors
 
 EXAMPLE = """\
   ciranda login http://ci.example:7700
-  ciranda login http://ci.example:7700 < token
   ciranda login http://ci.example:7700 --forget"""
 
 

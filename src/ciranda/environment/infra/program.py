@@ -13,7 +13,7 @@ NAMES = ("terraform", "tofu")
 MISSING = "neither terraform nor tofu is on the PATH of the server"
 HINT = "install Terraform or OpenTofu, then start the server again: ciranda down && ciranda up"
 FOLDER = "terraform"  # in the home: what providers were fetched, and the owner's configuration of the command line
-CONFIG = "config.tfrc"  # in that folder: mirrors, development overrides
+CONFIG = "terraform.tfrc"  # in that folder: mirrors, development overrides
 _WHERE, _CODE = re.compile(r"on (\S+ line \d+)"), re.compile(r"\d+: |with \S+,$")
 _PASSED_ON = (  # of the server's own variables: how the network is reached
     "PATH", "LANG", "LC_ALL", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",

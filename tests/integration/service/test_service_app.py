@@ -152,7 +152,7 @@ def test_what_is_in_flight_ends_before_it_leaves_and_so_does_its_lifespan(tmp_pa
 
 
 def test_a_stream_without_end_and_an_open_web_socket_do_not_keep_it_beyond_its_drain(tmp_path: Path) -> None:
-    with service_app.served(tmp_path, drain=2.0) as (made, watcher, instance):
+    with service_app.served(tmp_path, drain=4.0) as (made, watcher, instance):
         endless = http.client.HTTPConnection("127.0.0.1", made.ports["gateway"], timeout=20)
         endless.request("GET", f"{PREFIX}/events?count=1000000&pause=0.05")
         answer = endless.getresponse()

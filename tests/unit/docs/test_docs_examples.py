@@ -87,7 +87,11 @@ def whole(text: str) -> str:
     missing = [name for name in re.findall(r'after = "(\w+)"', text) if f"[environments.{name}]" not in text]
     if "[environments." not in text and "environments = " in text:
         missing.append("prod")
-    return text + "".join(f"\n[environments.{name}]\n" for name in missing)
+    text += "".join(f"\n[environments.{name}]\n" for name in missing)
+    for name in sorted(set(re.findall(r'^service = "([\w-]+)"', text, re.MULTILINE))):
+        if f"[services.{name}]" not in text:
+            text += f'\n[services.{name}]\ncommand = "serve"\n'
+    return text
 
 
 @pytest.mark.parametrize(("page", "text"), declarations())

@@ -216,10 +216,7 @@ def _take(given: argparse.Namespace, server: client.Client, project: str) -> int
 
 
 def _number(text: str) -> int:
-    plain = text.removeprefix("incident/")
-    if not (plain.isascii() and plain.isdecimal() and len(plain) <= 9):
-        raise errors.Usage(f"{text}: an incident is known by its number", hint="ciranda incident list")
-    return int(plain)
+    return saying.number(text, "incident")
 
 
 def _needs(act: str) -> str:

@@ -44,7 +44,7 @@ def main(given: argparse.Namespace) -> int:
         made = server.post("item/add", project=project, **asked)
         said = f'item/{made["number"]}  {made["title"]}   a commit closes it: "closes item/{made["number"]}"'
     else:
-        made = server.post("item/close", project=project, number=_number(given.which))
+        made = server.post("item/close", project=project, number=saying.number(given.which, "item"))
         said = f"item/{made['number']} is done: {made['title']}"
     if given.json:
         saying.facts(made)
@@ -64,10 +64,3 @@ def _list(given: argparse.Namespace, project: str, found: list[items.Item]) -> i
     if not found:
         saying.lines(f"{project} has no {'' if given.all else 'open '}item")
     return 0
-
-
-def _number(text: str) -> int:
-    plain = text.removeprefix("item/")
-    if not (plain.isascii() and plain.isdecimal() and len(plain) <= 9):
-        raise errors.Usage(f"{text}: an item is known by its number", hint="ciranda item list")
-    return int(plain)

@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from ciranda.app import client, rollouts
@@ -101,8 +102,7 @@ def _going(database: Database, project: str, environment: str) -> views.View:
 
 def _superseded(one: views.View) -> views.View:
     """What was followed is no environment's last rollout any more."""
-    fields = {name: getattr(one, name) for name in one.__dataclass_fields__}
-    return views.View(**fields | {"state": "superseded", "reason": "another revision took its place"})
+    return replace(one, state="superseded", reason="another revision took its place")
 
 
 def _pause(waiter: Waiter) -> None:

@@ -1,4 +1,4 @@
-"""What `notify`, `incident`, `item` and `delivery` share: lines, JSON, moments, and how long something lasted."""
+"""What `notify`, `incident`, `item` and `delivery` share: lines, JSON, numbers, moments, and how long something lasted."""
 
 import json
 import re
@@ -38,3 +38,11 @@ def seconds(text: str, option: str) -> int:
     if found is None or not int(found[1]):
         raise errors.Usage(f"{option} {text}: this is no length of time", hint=f"{option} 10m   or 3h, 30d, 4w")
     return int(found[1]) * _UNITS[found[2]]
+
+
+def number(text: str, kind: str) -> int:
+    """The number of an item or an incident, given as `7` or `item/7`. Raises errors.Usage."""
+    plain = text.removeprefix(f"{kind}/")
+    if not (plain.isascii() and plain.isdecimal() and len(plain) <= 9):
+        raise errors.Usage(f"{text}: an {kind} is known by its number", hint=f"ciranda {kind} list")
+    return int(plain)

@@ -20,7 +20,7 @@ to another name.
 import mmap
 import os
 from bisect import bisect_right
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,16 @@ NAME_BYTES = 160
 REQUESTS, CLASSES, UNANSWERED, MICROSECONDS, ERRORS, ELSEWHERE, HISTOGRAM, BUCKETS = 20, 20, 26, 27, 28, 29, 32, 80
 # four buckets to each doubling, from 64 µs to 50 s
 BOUNDS_US = tuple((4 + step) << (octave + 4) for octave in range(20) for step in range(4))[:-1]
+
+
+def quantile(histogram: Sequence[int], share: float) -> float:
+    """The upper bound of the bucket that holds this share, in seconds; 0 when there is none. It may lack zeros at its end."""
+    wanted, seen = share * sum(histogram), 0
+    for count, bound in zip(histogram, (*BOUNDS_US, BOUNDS_US[-1]), strict=False):
+        seen += count
+        if count and seen >= wanted:
+            return bound / 1e6
+    return 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +60,7 @@ class Counted:
 
     def quantile(self, share: float) -> float:
         """The upper bound of the bucket that holds this share of the answers, in seconds; 0 when there are none."""
-        wanted, seen = share * sum(self.histogram), 0
-        for count, bound in zip(self.histogram, (*BOUNDS_US, BOUNDS_US[-1]), strict=True):
-            seen += count
-            if count and seen >= wanted:
-                return bound / 1e6
-        return 0.0
+        return quantile(self.histogram, share)
 
 
 class Counters:

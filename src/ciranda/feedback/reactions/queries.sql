@@ -18,9 +18,6 @@ ON CONFLICT DO NOTHING;
 UPDATE reaction SET state = :state, why = :why, actor = :actor, led = :led, ended_us = :ended_us
 WHERE id = :id AND state = :seen;
 
--- name: reaction_by_id
-SELECT * FROM reaction WHERE id = :id;
-
 -- name: reaction_numbered
 SELECT * FROM reaction WHERE project = :project AND number = :number;
 

@@ -67,8 +67,3 @@ def highest(hits: float, count: float, doubt: float) -> float:
         else:
             low = middle
     return high
-
-
-def lowest(hits: float, count: float, doubt: float) -> float:
-    """The lower end of the same sequence."""
-    return 1.0 - highest(count - hits, count, doubt)

@@ -10,7 +10,7 @@ from typing import Literal
 class Tally:
     """What one release answered on one route since its rollout began.
 
-    `errors` counts 5xx, resets and time-outs, once per client and second. `histogram` counts times by the bounds of
+    `errors` counts 5xx, resets and time-outs, once per client and while. `histogram` counts times by the bounds of
     `service.counters.BOUNDS_US`; it may be shorter, or empty where times are not judged.
     """
 

@@ -12,7 +12,7 @@ from itertools import accumulate
 from ciranda.monitor.judge import budget, lean
 from ciranda.monitor.judge.state import Evidence, State
 from ciranda.monitor.judge.tally import Tally
-from ciranda.service.counters import BOUNDS_US
+from ciranda.service.counters import BOUNDS_US, quantile
 
 QUANTILES = (0.5, 0.99)
 COLD = 100  # first requests of a canary that say nothing of its times
@@ -34,7 +34,7 @@ def judged(state: State) -> list[Evidence]:
 
 
 def _quantile(state: State, canary: Tally, control: Tally, share: float, slower: float, wanted: float) -> Evidence:
-    ours, theirs = seconds(canary, share), seconds(control, share)
+    ours, theirs = quantile(canary.histogram, share), quantile(control.histogram, share)
     spent = min(1.0, leans(canary.histogram, control.histogram, share, slower) / wanted) if ours > theirs else 0.0
     text = (
         f"{_said(share)} of {state.rules.canary} take up to {words(ours)} ({sum(canary.histogram):,} requests), "
@@ -57,16 +57,6 @@ def leans(canary: tuple[int, ...], control: tuple[int, ...], share: float, slowe
             continue
         best = max(best, min(lean.below(ours[place], ours[-1], share), lean.above(reached, theirs[-1], share)))
     return best
-
-
-def seconds(tally: Tally, share: float) -> float:
-    """The bound of the bucket that holds this quantile, in seconds."""
-    wanted, seen = share * sum(tally.histogram), 0
-    for count, bound in zip(tally.histogram, (*BOUNDS_US, BOUNDS_US[-1]), strict=False):
-        seen += count
-        if count and seen >= wanted:
-            return bound / 1e6
-    return 0.0
 
 
 def words(value: float) -> str:

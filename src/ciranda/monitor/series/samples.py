@@ -6,8 +6,6 @@ from typing import Literal, Protocol
 
 How = Literal["mean", "sum", "min", "max", "last", "rate"]
 LATENCY = "latency_le_"  # and a bound in microseconds: requests that took at most that long, cumulative
-# The labels that samples have, those that apply. Others may be added.
-LABELS = ("project", "environment", "service", "release", "instance")
 _CUMULATIVE = ("requests", "errors", "cpu_seconds")
 
 

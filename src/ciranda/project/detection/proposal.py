@@ -4,9 +4,6 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-# The order in which sections are written.
-ORDER = ("project", "sources", "checks", "services", "jobs", "environments")
-
 
 @dataclass(frozen=True, slots=True)
 class Proposed:

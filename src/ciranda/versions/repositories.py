@@ -305,7 +305,10 @@ def _failed(what: str, repository: Path, stderr: bytes) -> errors.CirandaError:
 
 def _full(repository: Path) -> bool:
     """Git does not say of every failure that there was no room."""
-    found = os.statvfs(repository)
+    try:
+        found = os.statvfs(repository)
+    except FileNotFoundError:  # then that is what is wrong, and Git says so
+        return False
     return found.f_blocks > 0 and found.f_bavail * found.f_frsize < FULL
 
 

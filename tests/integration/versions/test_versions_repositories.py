@@ -207,3 +207,10 @@ def test_what_was_killed_long_ago_is_swept(folder: Path, names: str) -> None:
     repositories.sweep(folder)
     assert not old.exists()
     assert young.exists()
+
+
+def test_a_repository_that_is_gone_is_refused_with_gits_reason(folder: Path, work: Clone) -> None:
+    gone = repositories.path(folder, "gone")
+    with pytest.raises(errors.Refused, match="not a git repository") as caught:
+        repositories.list_refs(gone, "refs/heads")
+    assert caught.value.where == str(gone)

@@ -105,7 +105,7 @@ def _file(store: Store, version: Version, path: str, digest: str, keys: Any, mos
         shared = () if keys is None else tuple(name for name in keys.columns if name in there)
         if not shared:
             return Source(version.asset, version.digest, path, told="it has none of these columns")
-        text = [polars.col(name).cast(polars.String).alias(f"\0{name}") for name in shared]
+        text = [polars.selectors.by_name(name).cast(polars.String).alias(f"\0{name}") for name in shared]
         looked = table.with_row_index("\0row", 1).with_columns(text)
         wanted = keys.lazy().select(text).unique()
         joined = looked.join(wanted, on=[f"\0{name}" for name in shared], how="semi").drop(f"\0{n}" for n in shared)

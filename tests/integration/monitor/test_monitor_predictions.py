@@ -2,9 +2,11 @@
 
 import fcntl
 import os
+import time
 from dataclasses import asdict
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from ciranda.kernel import clock, errors, migrations
@@ -149,3 +151,24 @@ def test_two_collectors_at_once_take_each_segment_once(spools: Spools, monkeypat
     with pytest.raises(errors.Fenced):
         first.look()
     assert requests(spools) == ["a"]
+
+
+def test_a_clock_that_nobody_has_set_does_not_make_rows_old(spools: Spools, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "time_ns", lambda: 1_795_394_979_000)  # half an hour after 1970
+        spools.predict([("a", {"x": 1}, 1)])
+    before_us = clock.now_us()
+    assert spools.collector().look() == 1
+    (kept,) = batches.kept(spools.database, "flights")
+    assert before_us <= kept.from_us == kept.until_us <= clock.now_us()
+
+
+def test_names_like_patterns_are_names_where_types_differ(spools: Spools) -> None:
+    spools.predict([("a", {"^.*$": 1, "*": "x", "carrier": "AA"}, 1)])
+    spools.collector().look()
+    spools.predict([("b", {"^.*$": "one", "*": 2, "carrier": "UA"}, 2)])
+    spools.collector().look()
+    table = reading.rows(spools.database, spools.store, PLACE, 0).sort("request_id")
+    assert table.select(pl.selectors.by_name("^.*$", "*", "carrier", "prediction")).rows() == [
+        ("1", "x", "AA", 1), ("one", "2", "UA", 2),
+    ]  # fmt: skip

@@ -14,6 +14,7 @@ from ciranda.kernel import errors
 from ciranda.monitor.drift import checks, compare, count, distance, profile
 from ciranda.monitor.drift.found import Comparison, Rules
 from ciranda.monitor.drift.profile import Profile
+from ciranda.monitor.windows import references
 
 ROWS = 4000
 
@@ -283,3 +284,24 @@ def test_a_floor_is_reached_as_often_as_it_says() -> None:
     assert 0.02 < sum(value > noise.floor(0.05) for value in drawn[1000:]) / 1000 < 0.09
     assert noise.chance(noise.floor(0.01)) == pytest.approx(0.01)
     assert noise.floor(0.001) > max(drawn[1000:]) * 0.8
+
+
+def test_a_name_that_looks_like_a_pattern_is_a_name() -> None:
+    table_ = pl.DataFrame(
+        {"^.*$": [1.0, 2.0, None, 4.0], "*": ["a", "b", "b", None], "^b$": [1, 2, 3, 4], "b": [True, False, None, None]}
+    )
+    found = count.of_frame(table_)
+    assert {column.name: (column.kind, column.nulls) for column in found.columns} == {
+        "^.*$": ("number", 1), "*": ("category", 1), "^b$": ("number", 0), "b": ("category", 2),
+    }  # fmt: skip
+    again = count.of_frame(table_, against=found)
+    assert [(column.low, column.high) for column in again.columns if column.kind == "number"] == [
+        (1.0, 4.0),
+        (1.0, 4.0),
+    ]
+
+
+def test_a_window_is_read_by_names_that_look_like_patterns() -> None:
+    held = pl.DataFrame({"^.*$": [1.0, 2.0], "*": ["a", "b"]})
+    told = references.conform(held.with_columns(pl.lit(3).alias("more")), count.of_frame(held), ["^.*$", "*"])
+    assert told.rows() == held.rows()

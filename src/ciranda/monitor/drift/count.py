@@ -8,7 +8,7 @@ from ciranda.kernel import errors
 from ciranda.monitor.drift.profile import BINS, FEW, LONGEST, TAIL, UNKNOWN, VALUES, Column, Kind, Profile
 
 SAMPLE = 200_000  # rows of which a reference's bins are made; all rows are counted in them
-_NUMBER = "\0number"  # a name that no column has
+_HELD, _NUMBER = "\0held", "\0number"  # names that no column has
 
 
 def of_frame(frame: Any, private: Collection[str] = (), *, against: Profile | None = None) -> Profile:
@@ -47,7 +47,9 @@ def kind(polars: Any, dtype: Any) -> Kind:
 def _column(polars: Any, frame: Any, name: str, dtype: Any, rows: int, private: bool, known: Column | None) -> Column:
     # a column of a window that is missing throughout has no type of its own
     sort = known.kind if known is not None and dtype == polars.Null else kind(polars, dtype)
-    column = polars.col(name)
+    # polars.col takes a name like ^.*$ for a pattern
+    frame = frame.select(polars.selectors.by_name(name).alias(_HELD))
+    column = polars.col(_HELD)
     asked = {"nulls": column.null_count()}
     if dtype.is_float():
         asked["nans"] = column.is_finite().not_().sum()
@@ -56,11 +58,11 @@ def _column(polars: Any, frame: Any, name: str, dtype: Any, rows: int, private: 
     same = known if known is not None and known.kind == sort else None
     if sort == "category":
         missing = _asked(frame, asked)
-        return Column(name, str(dtype), sort, **missing, **_category(polars, frame, name, same))
+        return Column(name, str(dtype), sort, **missing, **_category(polars, frame, same))
     cast = column.cast(polars.Float64)
     if dtype.is_float():
         cast = polars.when(cast.is_finite()).then(cast)
-    edges = _edges(polars, frame, name, cast, rows) if same is None else same.edges
+    edges = _edges(polars, frame, cast, rows) if same is None else same.edges
     number = polars.col(_NUMBER)
     asked |= {"low": number.min(), "high": number.max(), "mean": number.mean(), "deviation": number.std(ddof=0)}
     asked |= {f"up to {place}": (number <= edge).sum() for place, edge in enumerate(edges)}
@@ -84,10 +86,12 @@ def _asked(frame: Any, asked: dict[str, Any]) -> dict[str, Any]:
     return {fact: None if isinstance(value, float) and not isfinite(value) else value for fact, value in found.items()}
 
 
-def _edges(polars: Any, frame: Any, name: str, number: Any, rows: int) -> tuple[float, ...]:
+def _edges(polars: Any, frame: Any, number: Any, rows: int) -> tuple[float, ...]:
     """Where the bins of a reference end, but the last one."""
     every = max(1, -(-rows // SAMPLE))
-    sample = frame.select(polars.col(name).gather_every(every)).select(number.drop_nulls()).collect().to_series().sort()
+    sample = (
+        frame.select(polars.col(_HELD).gather_every(every)).select(number.drop_nulls()).collect().to_series().sort()
+    )
     if not len(sample):
         return ()
     different = sample.unique(maintain_order=True)
@@ -98,11 +102,11 @@ def _edges(polars: Any, frame: Any, name: str, number: Any, rows: int) -> tuple[
     return tuple(sorted(end for end in ends if end < different[-1]))
 
 
-def _category(polars: Any, frame: Any, name: str, known: Column | None) -> dict[str, Any]:
+def _category(polars: Any, frame: Any, known: Column | None) -> dict[str, Any]:
     """The facts of a category: of a reference its own values, of a window those of its reference."""
     value, times = polars.col("value"), polars.col("times")
     counted = (
-        frame.select(polars.col(name).cast(polars.String).alias("value"))
+        frame.select(polars.col(_HELD).cast(polars.String).alias("value"))
         .filter(value.is_not_null())
         .group_by("value")
         .agg(polars.len().alias("times"))

@@ -140,7 +140,7 @@ def conform(table: Any, reference: Profile, wanted: Collection[str]) -> Any:
     for known in reference.columns:
         if known.name not in wanted or known.kind not in ("number", "category"):
             continue
-        held = polars.col(known.name) if known.name in table.columns else polars.lit(None)
+        held = polars.selectors.by_name(known.name).as_expr() if known.name in table.columns else polars.lit(None)
         if known.private:
             one = polars.lit(0, polars.Float64) if known.kind == "number" else polars.lit("")
             made.append(polars.when(held.is_not_null()).then(one).otherwise(None).alias(known.name))

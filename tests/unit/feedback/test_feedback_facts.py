@@ -1,6 +1,8 @@
 """Which events people are told of, how bad they are, whose they are, and in which words."""
 
+import re
 import string
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,14 @@ from ciranda.feedback.incidents import Incident
 from ciranda.project.declaration import Channel
 from ciranda.project.notify import EVENTS, LANGUAGES
 from support.feedback import NAMES, NOON, event, fact
+
+EVENTS_PAGE = Path(__file__).parents[3] / "docs" / "events.md"
+# What says nothing of how an environment came to fail: steps on a way whose end is told, work that was planned, and what is of
+# no project.
+NOT_IN_A_TIMELINE = {
+    "change.asked", "change.recorded", "change.settled", "gate.decided", "home.backed-up", "home.collected", "item.added", "item.closed",
+    "ref.written", "role.granted", "role.revoked", "run.finished", "token.created", "token.revoked", "user.added", "user.removed",
+}  # fmt: skip
 
 
 def fields(text: str) -> set[str]:
@@ -121,3 +131,51 @@ def test_a_timeline_has_what_touched_the_place() -> None:
         "configuration changed: A, B", "looked",
     ]  # fmt: skip
     assert timeline.of(seen[:1], incident(), NAMES.release, "pt")[0].what == "a mudança 4 (abcdef1) entrou"
+
+
+def test_every_event_is_worded_in_a_timeline_or_left_out_on_purpose() -> None:
+    rows = re.findall(r"^\| (`.+?) \|", EVENTS_PAGE.read_text(), re.MULTILINE)
+    documented = {name for row in rows for name in re.findall(r"`([a-z.-]+)`", row)}
+    worded = {form.partition("/")[0] for form in timeline.FORMS["en"]}
+    assert len(documented) > 60
+    assert documented == worded | NOT_IN_A_TIMELINE
+    assert not worded & NOT_IN_A_TIMELINE
+    for form, sentence in timeline.FORMS["en"].items():
+        assert fields(timeline.FORMS["pt"][form]) == fields(sentence), form
+
+
+def test_a_timeline_tells_of_rollouts_reactions_and_infrastructure_in_words() -> None:
+    rollout = {
+        "environment": "prod",
+        "release": "r5",
+        "against": "r4",
+        "weight": 10,
+        "reason": "14 of 212 requests failed",
+    }
+    reaction = {"environment": "prod", "reaction": "retrain", "do": "run", "why": "carrier drifts"}
+    seen = [
+        event("rollout.began", "x", **rollout),
+        event("rollout.failed", "x", **rollout),
+        event("reaction.decided", answer="ask", **reaction),
+        event("reaction.decided", answer="act", **reaction),
+        event("infra.failed", environment="prod", reason="no such region"),
+        event("emergency.reviewed", environment="prod", note="it was right"),
+        event("revision.reached", "x", environment="prod", release=None, cause="destroy"),
+        event("rule.accepted", "c", rules=["errors", "drift"]),
+        event("plan.asked", environment="prod", release="r6"),
+        event("run.finished", environment="prod"),
+        event("from.tomorrow", environment="prod"),
+    ]
+    assert [moment.what for moment in timeline.of(seen, incident(), NAMES.release)] == [
+        "r5 gets 10 % of the requests, beside r4", "r5 is worse than r4, all requests went back: 14 of 212 requests failed",
+        "the reaction retrain asks a person before it does run: carrier drifts",
+        "the reaction retrain begins to do run: carrier drifts", "the infrastructure could not be applied: no such region",
+        "the emergency was reviewed: it was right", "the environment was destroyed", "rules were loosened: errors, drift",
+        "r6 waits for approval",
+    ]  # fmt: skip
+    told = [moment.what for moment in timeline.of(seen, incident(), NAMES.release, "pt")]
+    assert told[:2] == [
+        "r5 recebe 10 % dos pedidos, ao lado de r4", "r5 é pior do que r4, todos os pedidos voltaram: 14 of 212 requests failed",
+    ]  # fmt: skip
+    live = event("revision.reached", "x", environment="prod", release="r4", cause="promotion")
+    assert timeline.of([live], incident(), NAMES.release, "pt")[0].what == "r4 está no ar (promoção)"

@@ -82,7 +82,14 @@ class Configuring:
     ) -> tuple[revisions.Revision, revisions.Revision]:
         """Make an environment from what another one runs."""
         key = sealing.load(self.key) if with_secrets and secrets.sealed_any(self.database) else None
-        return self.database.write(lambda tx: clone.clone(tx, project, environment, to, key=key, actor=actor))
+
+        def work(tx: Transaction) -> tuple[revisions.Revision, revisions.Revision]:
+            def read(release: str) -> Manifest:
+                return releases.manifest(self.store, releases.by_id(tx, release))
+
+            return clone.clone(tx, project, environment, to, read=read, key=key, actor=actor)
+
+        return self.database.write(work)
 
     def unseal(self, project: str, environment: str, wanted: Mapping[str, int]) -> dict[str, bytes]:
         """The values of versions of secrets. Raises errors.Refused without the key, errors.Corrupt."""

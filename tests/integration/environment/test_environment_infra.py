@@ -10,12 +10,13 @@ from typing import Any, cast
 
 import pytest
 
-from ciranda.environment import moves, plans, revisions, saved_plans, secrets
+from ciranda.environment import clone, moves, plans, revisions, saved_plans, secrets, settings
 from ciranda.environment.infra import places, program, runs, states
 from ciranda.kernel import errors, events
 from ciranda.loop import infra_asking
 from ciranda.loop.changes import Change
 from ciranda.release import releases
+from ciranda.release.manifest import Manifest
 from support.server import eventually
 from support.terraform import FILE, MAIN, SECOND, TOML, Ground, ground
 
@@ -335,3 +336,25 @@ def test_what_terraform_cannot_read_is_told_with_its_place(site: Ground) -> None
         change = cast(Change, SimpleNamespace(recorded_us=since_us))
         assert infra_asking.unplannable(site.workshop, change, release, content, "prod").startswith(told)
     assert bool(infra_asking.unplannable(site.workshop, change, release, content, "prod")) is False  # it is tried again
+
+
+def test_a_clone_has_nothing_of_the_infrastructure_of_what_is_cloned(site: Ground) -> None:
+    named = TOML.replace('infra = "infra/"', 'infra = "infra/"\n    secrets = ["DB_PASSWORD"]')
+    site.live(site.release({"infra/main.tf": MAIN}, named))
+
+    def read(release: str) -> Manifest:
+        return releases.manifest(site.workshop.store, releases.by_id(site.database, release))
+
+    def cloned() -> revisions.Revision:
+        return site.database.write(
+            lambda tx: clone.clone(tx, "toy", "prod", "staging", read=read, key=site.key, actor="ana")
+        )[1]
+
+    with pytest.raises(errors.Refused, match="secrets that are not set for staging: DB_PASSWORD"):
+        cloned()
+    site.database.write(lambda tx: secrets.put(tx, site.key, "toy", "staging", "DB_PASSWORD", b"of staging", actor="ana"))
+    made = cloned()
+    assert made.config["DB_HOST"] == revisions.Value("nowhere", "default")
+    assert settings.values(site.database, "toy", "staging") == {}
+    assert made.infra == {}
+    assert secrets.unsealed(site.database, site.key, "toy", "staging", made.secrets) == {"DB_PASSWORD": b"of staging"}

@@ -22,9 +22,9 @@ class People:
         """Who there is: for an admin of everything all of it, for others who may do something in what they may look at."""
         people = []
         for person in users.everybody(self.database):
-            told = person.user.document() | {"tokens": person.tokens, "since_us": person.since_us}
+            told: dict[str, Any] = {**person.user.document(), "tokens": person.tokens, "since_us": person.since_us}
             if not user.may("admin") and person.user.name != user.name:
-                grants = [one for one in told["grants"] if user.may("viewer", _project(one["project"]))]  # type: ignore[attr-defined]
+                grants = [one for one in told["grants"] if sees(user, one["project"])]
                 if not grants:
                     continue
                 told |= {"grants": grants, "tokens": None}

@@ -5,6 +5,7 @@ Events are read after a place of their own, and the place moves in the transacti
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from ciranda.feedback import facts, incidents, items
 from ciranda.kernel import events, statements
@@ -27,23 +28,26 @@ def look(database: Database, commits: Commits, seen: Callable[[Event], None]) ->
             seen(event)
             told = commits(event) if event.kind == "change.merged" else []
             if told or event.kind in ("alert.fired", "emergency.promoted"):
-                database.write(lambda tx, event=event, told=told: _follow(tx, event, told))  # type: ignore[misc]
-        last = found[-1].seq
-        database.write(lambda tx, last=last: tx.execute(sql.move_reader, name=READER, seq=last))  # type: ignore[misc]
-        at = last
+                database.write(partial(_follow, event=event, told=told))
+        at = found[-1].seq
+        database.write(partial(_move, seq=at))
 
 
 def _begin(database: Database) -> int:
     """A home that has a history begins with what comes next: nobody wants last year's alerts as incidents."""
     row = database.one(sql.last_event)
     at = 0 if row is None else int(row["seq"])
-    database.write(lambda tx: tx.execute(sql.move_reader, name=READER, seq=at))
+    database.write(partial(_move, seq=at))
     return at
 
 
 def origin(event: Event) -> str:
     """What alerts of one incident have in common: their group, in their environment. Pure."""
     return f"{event.subject}/{event.body.get('group') or event.body.get('service') or ''}"
+
+
+def _move(tx: Transaction, seq: int) -> None:
+    tx.execute(sql.move_reader, name=READER, seq=seq)
 
 
 def _follow(tx: Transaction, event: Event, told: list[tuple[str, str, str]]) -> None:
@@ -56,7 +60,7 @@ def _follow(tx: Transaction, event: Event, told: list[tuple[str, str, str]]) -> 
         _fired(tx, event)
     elif event.kind == "emergency.promoted":
         _hurried(tx, event)
-    tx.execute(sql.move_reader, name=READER, seq=event.seq)
+    _move(tx, event.seq)
 
 
 def _fired(tx: Transaction, event: Event) -> None:

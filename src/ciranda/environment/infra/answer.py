@@ -3,7 +3,7 @@
 https://developer.hashicorp.com/terraform/internals/json-format
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -183,5 +183,5 @@ def _hidden(change: Mapping[str, Any], secret: bytes) -> Any:
             return [cover(one, marks[place] if place < len(marks) else False) for place, one in enumerate(value)]
         return value
 
-    hide: Callable[[str], Any] = lambda side: cover(change.get(side), change.get(f"{side}_sensitive", False))  # noqa: E731
-    return [list(change["actions"]), hide("before"), hide("after"), change.get("after_unknown")]
+    before, after = (cover(change.get(side), change.get(f"{side}_sensitive", False)) for side in ("before", "after"))
+    return [list(change["actions"]), before, after, change.get("after_unknown")]

@@ -4,6 +4,8 @@ Killed anywhere it goes on: an event is answered once by its identity, an act th
 done again, and a rollback is one transaction with the end of its reaction.
 """
 
+from functools import partial
+
 from ciranda.environment import holds, jobs, moves, revisions
 from ciranda.feedback.reactions import decide, rows, rule
 from ciranda.feedback.reactions.decide import Past, Place, Trigger
@@ -58,10 +60,8 @@ class Reactor:
             place = self._place(live, release)
             history = [self._past(past) for past in rows.of_rule(self._database, project, environment, one.name)]
             decision = decide.decide(one, trigger, place, history, clock.now_us())
-            found = {"rule": one, "event": event, "what": trigger.text, "decision": decision}
-            self._database.write(
-                lambda tx, found=found: rows.record(tx, project=project, environment=environment, **found)  # type: ignore[misc]
-            )
+            keep = partial(rows.record, project=project, environment=environment, rule=one, event=event)
+            self._database.write(partial(keep, what=trigger.text, decision=decision))
 
     def _place(self, live: revisions.Revision, release: releases.Release) -> Place:
         known = revisions.environment(self._database, live.project, live.environment)

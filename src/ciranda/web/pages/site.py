@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from ciranda.access.roles import User
@@ -236,8 +237,8 @@ def audit_log(site: Site, asked: Asked) -> Page:
         actor=asked.query.get("actor", ""), project=asked.query.get("project", ""), kind=asked.query.get("kind", ""),
         before=asked.before, most=MOST, verify=False,
     )  # fmt: skip
-    sees: Callable[[str], bool] = lambda chain: people.sees(asked.user, chain)  # noqa: E731
-    return Page("audit", "Audit log", {"log": audit.gather(site.database, wanted, sees=sees), "asked": wanted})
+    log = audit.gather(site.database, wanted, sees=partial(people.sees, asked.user))
+    return Page("audit", "Audit log", {"log": log, "asked": wanted})
 
 
 def metrics(site: Site, asked: Asked) -> Page:

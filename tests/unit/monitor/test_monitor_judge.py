@@ -1,8 +1,10 @@
 """The judge of a canary: what it fails, what it passes, and the laws it keeps."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import zip_longest
 
 import pytest
 from hypothesis import given
@@ -284,3 +286,56 @@ def test_slower_times_never_look_faster(canary: list[int], control: list[int]) -
         return times.leans(tuple(ours), tuple(control), 0.5, 1.5)
 
     assert leans([0, *canary]) >= leans(canary) - 1e-9
+
+
+tally = st.builds(
+    Tally,
+    st.integers(0, 300),
+    st.integers(0, 300),
+    st.lists(st.integers(0, 200), max_size=len(BOUNDS_US) + 2).map(tuple),
+)
+sums = st.builds(lambda count, mean: Sum(count, count * mean), st.integers(0, 300), st.floats(-0.5, 1.5))
+anything = st.tuples(tally, tally, st.sampled_from([0.001, 0.1, 0.5, 1.0]), sums, sums)
+
+
+@given(
+    st.lists(anything, max_size=8),
+    st.sampled_from([0.0, 0.01, 1.0]),
+    st.sampled_from([1e-9, 0.01, 1.0]),
+    st.sampled_from([("model score",), ()]),
+)
+def test_whatever_was_counted_can_be_judged_written_and_read(
+    each: list[tuple[Tally, Tally, float, Sum, Sum]], objective: float, chance: float, metrics: tuple[str, ...]
+) -> None:
+    rules = replace(RULES, objective=objective, budget=chance, doubt=chance, metrics=metrics)
+    state = judge.begin(rules)
+    for canary, control, share, ours, theirs in each:
+        added = {name: Pair(ours, theirs, worse="lower") for name in metrics}
+        more = (state.canary, canary), (state.control, control)
+        grown = [
+            Tally(
+                old.requests + new.requests,
+                old.errors + new.errors,
+                tuple(a + b for a, b in zip_longest(old.histogram, new.histogram, fillvalue=0)),
+            )
+            for old, new in more
+        ]
+        state = judge.look(read(json.loads(json.dumps(state.document()))), *grown, share=share, metrics=added)
+        state = judge.look(state, canary, control, share=share)  # of an older look, or of another file
+        found = judge.judged(state)
+        assert found.outcome in ("fail", "pass", "unsure")
+        assert all(0.0 <= one.spent <= 1.0 and math.isfinite(one.bound) for one in found.evidence)
+        json.dumps(found.document(), allow_nan=False)
+    assert judge.judged(read(json.loads(json.dumps(state.document())))) == judge.judged(state)
+
+
+@pytest.mark.parametrize("metrics", [{}, {"model score": Pair(Sum(3, 1.0), Sum(9, 1.0))}])
+def test_a_state_without_a_step_is_unsure(metrics: dict[str, Pair]) -> None:
+    assert (
+        judge.judged(replace(judge.begin(replace(RULES, metrics=("model score",))), metrics=metrics)).outcome
+        == "unsure"
+    )
+    begun = replace(
+        judge.begin(RULES), timed=(NOTHING, NOTHING), canary=Tally(9, 0, slow(9, 10)), control=Tally(9, 0, slow(9, 1))
+    )
+    assert judge.judged(begun).outcome == "unsure"

@@ -20,4 +20,5 @@ def for_measure(rules: Rules, number: int, comparisons: int) -> float:
     together spend it once.
     """
     share = rules.budget * (1.0 - ERRORS) / (1 + len(rules.metrics))
+    number = max(1, number)  # 0: of a state that is older than its first step
     return log(2.0 * comparisons * number * (number + 1) / share)

@@ -128,7 +128,7 @@ def listed(
     return [Episode(**row) for row in database.query(sql.episodes, **named)]
 
 
-def record(tx: Transaction, project: str, environment: str, subject: str, looks: Sequence[Look]) -> Decided:
+def record(tx: Transaction, project: str, environment: str, subject: str, looks: Sequence[Look]) -> None:
     """Record looks at a service, or at an asset (`of_asset`), and what they make of the episodes."""
     now_us = clock.now_us()
     rows = tx.query(sql.ended, project=project, environment=environment, subject=subject)
@@ -171,7 +171,6 @@ def record(tx: Transaction, project: str, environment: str, subject: str, looks:
             body = {"column": one.column_name, "since_us": one.found_us, "reference": one.reference}
             body |= {"text": f"{one.column_name} is as it was in {one.reference}"}
             _tell(tx, one, "drift.over", body)
-    return decided
 
 
 def _episode(one: Episode, look: Look, finding: Finding) -> Episode:

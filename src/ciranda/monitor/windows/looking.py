@@ -14,7 +14,7 @@ from ciranda.monitor.predictions import batches
 from ciranda.monitor.predictions.batches import Batch
 from ciranda.monitor.predictions.segments import Place
 from ciranda.monitor.windows import episodes, references, spans
-from ciranda.monitor.windows.episodes import Decided, Look
+from ciranda.monitor.windows.episodes import Look
 from ciranda.monitor.windows.references import Reference
 
 sql = statements.load("ciranda.monitor.windows")
@@ -38,11 +38,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What a look found: its windows, and what they make of the episodes. `waits`: why there is nothing yet."""
+    """What a look found: its windows. `waits`: why there is nothing yet."""
 
     release: str
     looks: tuple[Look, ...] = ()
-    decided: Decided | None = None
     waits: str = ""
 
 
@@ -69,8 +68,8 @@ def look(database: Database, store: Store, place: Place, release: str, now_us: i
     recent = [one for one in held if one.until_us >= now_us - spans.DAY_US]
     counted = _counted(database, store, recent[-AT_ONCE * 10 :], parts)
     made = _looks(recent, counted, parts, now_us)
-    decided = database.write(lambda tx: episodes.record(tx, place.project, place.environment, place.service, made))
-    return Looked(latest.release, tuple(made), decided)
+    database.write(lambda tx: episodes.record(tx, place.project, place.environment, place.service, made))
+    return Looked(latest.release, tuple(made))
 
 
 def _why(there: Sequence[Reference]) -> str:

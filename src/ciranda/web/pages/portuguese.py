@@ -89,7 +89,6 @@ _STATES = {
     "removed": "retirado",
     "cached": "guardado",
     "{} passed": "{} passaram",
-    "{} failed": "{} falharam",
     "{} warned": "{} avisaram",
     "{} unsure": "{} incertos",
     "{} unchanged": "{} sem mudança",
@@ -136,7 +135,6 @@ _COUNTS = {
     "{} instances": "{} instâncias",
     "{} of {} instances": "{} de {} instâncias",
     "{} of 1 instance": "{} de 1 instância",
-    "{} of {}": "{} de {}",
     "1 asset": "1 ativo",
     "{} assets": "{} ativos",
     "1 approval": "1 aprovação",
@@ -209,7 +207,6 @@ _LOOP = {
     "held by {}": "retido por {}",
     "held by {}: {}": "retido por {}: {}",
     "frozen until {}": "congelado até {}",
-    "nothing has run there": "nada rodou ali",
     "starting": "começando",
     "verifying": "verificando",
     "is starting": "está começando",
@@ -296,7 +293,6 @@ _RELEASE = {
     "declared": "declarado",
     "new code": "código novo",
     "new {}": "{} novo",
-    "same code": "mesmo código",
     "was {}": "era {}",
     "{}, was {}": "{}, era {}",
     "{} → {} rows × {}": "{} → {} linhas × {}",
@@ -391,7 +387,6 @@ _ACTS = {
 }
 
 _RUN = {
-    "none": "nenhum",
     ": a dirty run": ": uma execução com mudanças locais",
     "cause": "causa",
     "began": "começou",
@@ -415,7 +410,6 @@ _RUN = {
     "are too many for a drawing; the table says what makes what.": "são demais para um desenho; a tabela diz o que faz o quê.",
     "Holds": "Contém",
     "Made from": "Feito de",
-    "failed": "falhou",
     "The error of": "O erro de",
     "Outcome": "Resultado",
     "Run": "Execução",
@@ -562,7 +556,6 @@ _FEEDBACK = {
     "None in this time. Where nothing was delivered, that is no data, not a good figure.": (
         "Nenhuma nesse período. Onde nada foi entregue, isso é falta de dados, não um bom indicador."
     ),
-    "deploy frequency": "frequência de entrega",
     "lead time": "tempo até a produção",
     "change failure rate": "taxa de mudanças com falha",
     "time to restore": "tempo até restaurar",
@@ -582,7 +575,6 @@ _FEEDBACK = {
     "With their truth": "Com a verdade",
     "Figures": "Indicadores",
     "beside": "ao lado de",
-    "light: the reference, dark: now": "claro: a referência, escuro: agora",
     ", by chance up to": ", por acaso até",
     "Values": "Valores",
     "Reference": "Referência",
@@ -596,7 +588,6 @@ _FEEDBACK = {
 
 _ROLLOUT = {
     "Rollout": "Entrada em passos",
-    "beside": "ao lado de",
     "Shares of the requests, in percent": "Partes dos pedidos, em porcentagem",
     "Share that failed": "Parte que falhou",
     "How much there is of what sends a release back": "Quanto há daquilo que manda uma versão de volta",

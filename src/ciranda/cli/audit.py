@@ -2,20 +2,17 @@
 
 import argparse
 import json
-import re
 import sys
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 from ciranda.app.views import audit
-from ciranda.cli import people
-from ciranda.kernel import clock, errors
+from ciranda.cli import moments, people
+from ciranda.kernel import clock
 
 EXAMPLE = (
     "  ciranda audit --since 7d\n  ciranda audit --actor bea --project flights --json\n  ciranda audit --kind token"
 )
-_AGO = re.compile(r"(\d{1,4})([mhdw])\Z")
-_SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +31,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(given: argparse.Namespace) -> int:
     """0: the facts, each as it was written; 1: a chain of them was changed."""
-    since = "0" if given.since is None else str(since_us(given.since))
+    since = "0" if given.since is None else str(moments.since(given.since, clock.now_us(), zone=UTC))
     asked = {"actor": given.actor, "project": given.project, "kind": given.kind, "most": str(given.most)}
     answer = people.server(given).get("audit", since_us=since, **asked)
     broken = [chain for chain in answer["chains"] if chain["broken"]]
@@ -43,17 +40,6 @@ def main(given: argparse.Namespace) -> int:
     else:
         sys.stdout.write("\n".join(lines(answer)) + "\n")
     return 1 if broken else 0
-
-
-def since_us(text: str) -> int:
-    """The moment that somebody means (µs UTC). Raises errors.Usage."""
-    if (found := _AGO.match(text)) is not None:
-        return max(0, clock.now_us() - int(found[1]) * _SECONDS[found[2]] * 1_000_000)
-    try:
-        said = datetime.fromisoformat(text)
-        return max(0, int((said if said.tzinfo else said.replace(tzinfo=UTC)).timestamp() * 1e6))
-    except (ValueError, OverflowError):
-        raise errors.Usage(f'"{text}" is no moment', hint="--since 2026-11-20, or --since 7d") from None
 
 
 def lines(answer: dict[str, Any]) -> list[str]:

@@ -7,8 +7,9 @@ from ciranda.app import home as homes
 from ciranda.app.views import feedback as views
 from ciranda.app.views import project as projects
 from ciranda.app.views.pages import feedback as pages
-from ciranda.cli import saying
-from ciranda.feedback.review import clock
+from ciranda.cli import moments, saying
+from ciranda.feedback import review
+from ciranda.kernel import clock
 
 EXAMPLE = "  ciranda delivery\n  ciranda delivery --since 90d --json"
 _SIGNS = {"better": "↗", "worse": "↘", "as before": "→", "": ""}
@@ -28,14 +29,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(given: argparse.Namespace) -> int:
     """0: told."""
-    days = saying.seconds(given.since, "--since") / 86_400
+    now_us = clock.now_us()
+    days = (now_us - moments.since(given.since, now_us)) / 86_400_000_000
     with homes.opened(homes.locate(given.home)) as (database, store):
         project = projects.choose(database, given.project, Path.cwd())
         told = views.delivery(database, store, project, given.environment, days)
     if given.json:
         saying.facts(told.document())
         return 0
-    saying.lines(f"{told.project} in {told.environment}, the last {given.since} against those before")
+    saying.lines(f"{told.project} in {told.environment}, the last {told.days:.3g} days against those before")
     for part in told.parts:
         saying.lines("", *([part.service] if part.service else []), *_rows(pages.lines(part)))
     failures = told.parts[0].now.failures
@@ -43,7 +45,7 @@ def main(given: argparse.Namespace) -> int:
         saying.lines("", "failed:")
     for one in failures[-_FEW:]:
         saying.lines(
-            f"  {clock(one.at_us)[:16]}  {one.what} {pages.HOW[one.how]}{f': {one.reason}' if one.reason else ''}"
+            f"  {review.clock(one.at_us)[:16]}  {one.what} {pages.HOW[one.how]}{f': {one.reason}' if one.reason else ''}"
         )
     return 0
 

@@ -9,7 +9,7 @@ from ciranda.app import client, sampling
 from ciranda.app import home as homes
 from ciranda.app.views import feedback as views
 from ciranda.app.views import project as projects
-from ciranda.cli import saying
+from ciranda.cli import moments, saying
 from ciranda.feedback import incidents, review
 from ciranda.kernel import clock, errors, files
 from ciranda.kernel.database import Database
@@ -133,7 +133,7 @@ def _show(given: argparse.Namespace, told: views.Told) -> int:
 def _open(given: argparse.Namespace, server: client.Client, project: str) -> int:
     if not given.environment:
         raise errors.Usage("open needs an environment", hint=f'ciranda incident open "{given.which}" -e prod')
-    since_us = None if given.since is None else clock.now_us() - saying.seconds(given.since, "--since") * 1_000_000
+    since_us = None if given.since is None else moments.since(given.since, clock.now_us())
     asked: dict[str, Any] = {
         "service": given.service,
         "severity": given.severity,

@@ -1,7 +1,7 @@
 """Moments as people name them: `15m`, `1h`, `2d` ago, `05:00`, `2026-11-23`, `2026-11-23T05:00Z`."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from ciranda.kernel import errors
 
@@ -10,8 +10,8 @@ _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _CLOCK = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d))?")
 
 
-def since(text: str, now_us: int, option: str = "--since") -> int:
-    """The moment (µs UTC) that a text names; without a zone it is this machine's. Raises errors.Usage."""
+def since(text: str, now_us: int, option: str = "--since", zone: tzinfo | None = None) -> int:
+    """The moment (µs UTC) that a text names; where it names no zone it is of this one (None: the machine's). Raises errors.Usage."""
     said = text.strip()
     ago = _AGO.fullmatch(said)
     if ago:
@@ -19,11 +19,12 @@ def since(text: str, now_us: int, option: str = "--since") -> int:
     try:
         clock = _CLOCK.fullmatch(said)
         if clock:
-            now = datetime.fromtimestamp(now_us / 1e6)
+            now = datetime.fromtimestamp(now_us / 1e6, zone)
             at = now.replace(hour=int(clock[1]), minute=int(clock[2]), second=int(clock[3] or 0), microsecond=0)
             at = at - timedelta(days=1) if at > now else at  # 23:00 asked for at noon is last night's
         else:
             at = datetime.fromisoformat(said)
+            at = at if at.tzinfo else at.replace(tzinfo=zone)
         return max(int(at.timestamp() * 1e6), 0)
     except (ValueError, OverflowError, OSError):
         raise errors.Usage(

@@ -1,15 +1,11 @@
-"""What `notify`, `incident`, `item` and `delivery` share: lines, JSON, numbers, moments, and how long something lasted."""
+"""What `notify`, `incident`, `item` and `delivery` share: lines, JSON, numbers and moments."""
 
 import json
-import re
 import sys
 from typing import Any
 
 from ciranda.feedback import review
 from ciranda.kernel import clock, errors
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_TIME = re.compile(r"(\d{1,6})([smhdw])\Z")
 
 
 def lines(*texts: str) -> None:
@@ -30,14 +26,6 @@ def when(us: int) -> str:
 def ago(us: int) -> str:
     """`7 min`: how long it is since."""
     return review.lasted(clock.now_us() - us)
-
-
-def seconds(text: str, option: str) -> int:
-    """A length of time as people write it: `90s`, `10m`, `3h`, `30d`, `4w`. Raises errors.Usage."""
-    found = _TIME.match(text.strip())
-    if found is None or not int(found[1]):
-        raise errors.Usage(f"{option} {text}: this is no length of time", hint=f"{option} 10m   or 3h, 30d, 4w")
-    return int(found[1]) * _UNITS[found[2]]
 
 
 def number(text: str, kind: str) -> int:

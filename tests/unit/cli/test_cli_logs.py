@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,12 @@ HOUR = 3_600_000_000
 )
 def test_moments(text: str, expected: int) -> None:
     assert moments.since(text, NOON) == expected
+
+
+@pytest.mark.parametrize("text", ["05:00", "2026-11-23T05:00"])
+def test_a_moment_without_a_zone_is_of_the_one_that_is_named(text: str) -> None:
+    noon, east = int(datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp() * 1e6), timezone(timedelta(hours=3))
+    assert moments.since(text, noon, zone=east) == noon - 10 * HOUR
 
 
 @pytest.mark.parametrize("text", ["", "soon", "1y", "25:00", "2026-13-01", "-1h", "99999-01-01"])

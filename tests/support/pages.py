@@ -1,6 +1,7 @@
 """Pages over a ledger that was filled by hand: a project with changes, runs, releases and two environments, as if it had been busy."""
 
 import json
+import random
 import shutil
 import socket
 import threading
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import polars
 
 from ciranda.access import sessions, tokens
 from ciranda.app import home as homes
@@ -21,6 +24,11 @@ from ciranda.kernel.database import Database, Transaction
 from ciranda.kernel.lines import Lines
 from ciranda.kernel.store import Store
 from ciranda.loop import changes
+from ciranda.monitor.alerts import rows as alert_rows
+from ciranda.monitor.alerts.states import Act, Alert
+from ciranda.monitor.drift import count
+from ciranda.monitor.windows import looking, references
+from ciranda.monitor.windows.references import Reference
 from ciranda.pipeline import codec, records
 from ciranda.release import manifest, releases
 from ciranda.service import counters, port, table
@@ -28,6 +36,7 @@ from ciranda.web import application, local, serving
 from ciranda.web.pages import handlers, site
 from ciranda.web.port import Rooms
 from support.git import FakeControl
+from support.predictions import PLACE, Spools
 
 SECOND = 1_000_000
 PROJECT = "flights"
@@ -37,6 +46,7 @@ PATHS = [
     "/flights/runs/4", "/flights/runs/5/log", "/flights/releases", "/flights/releases/r4", "/flights/diff/r1/r4",
     "/flights/environments/test", "/flights/environments/prod", "/flights/services/delays?environment=prod", "/flights/jobs",
     "/flights/jobs/nightly", "/-/users", "/-/audit", "/flights/incidents", "/flights/incidents/1", "/flights/delivery",
+    "/flights/alerts", "/flights/environments/prod/drift", "/flights/services/delays/metrics?environment=prod",
 ]  # fmt: skip
 GRAPH = {
     "raw_flights": (), "raw_weather": (), "flights": ("raw_flights", "raw_weather"), "daily": ("flights",),
@@ -254,7 +264,7 @@ def filled(root: Path, *, url: str | None = None) -> Iterator[Filled]:
 NIGHTLY = manifest.Job(("scores",), "0 5 * * * America/Sao_Paulo", "07:00", ("prod",), 1, 3600.0, "@data")
 
 
-def busy(into: Filled) -> None:
+def busy(into: Filled, *, drifts: bool = True) -> None:
     """What a project of a few days has: releases, a refused change, a hostile subject, a change at the gate, a held environment."""
     for number, subject in enumerate(("Begin", "Add weather features", HOSTILE, "Train deeper trees"), start=1):
         into.land(number, subject)
@@ -263,6 +273,9 @@ def busy(into: Filled) -> None:
     into.hold("test", "the fair is on")
     into.database.write(_nightly)
     into.database.write(_incident)
+    into.database.write(_alerts)
+    if drifts:
+        _drift(into)
     run = next(iter(into.database.query("SELECT id FROM run WHERE number = 5")))["id"]
     log = into.home.runs / run / "log.jsonl"
     log.parent.mkdir(parents=True)
@@ -279,6 +292,39 @@ def _incident(tx: Transaction) -> None:
     items.add(tx, PROJECT, HOSTILE, actor="ana", owner="@data", incident=made.id)
     incidents.keep_review(tx, PROJECT, made.number, f"# Review\n{HOSTILE}\n", actor="ana")
     incidents.open_by_hand(tx, PROJECT, "prod", "answers are late", actor="ana", severity="ticket")
+
+
+def _alerts(tx: Transaction) -> None:
+    """One that fires and is looked after, one that is over, and a silence."""
+    now_us = clock.now_us()
+    for rule, over_us in (("errors", None), ("late", now_us)):
+        state: Any = "firing" if over_us is None else "resolved"
+        made = Alert(
+            clock.uuid7(), PROJECT, "prod", rule, "delays", "", "r4", "errors", state, "page", "@data", "", 0.4, HOSTILE,
+            now_us - 900 * SECOND, now_us, fired_us=now_us - 600 * SECOND, told_us=now_us, resolved_us=over_us,
+        )  # fmt: skip
+        alert_rows.write(tx, [Act(made)])
+    alert_rows.acknowledge(tx, PROJECT, "errors", actor="bo", note=HOSTILE)
+    alert_rows.silence(
+        tx, PROJECT, environment="prod", rule="late", service="", seconds=3600, reason=HOSTILE, actor="bo"
+    )
+
+
+def _drift(into: Filled) -> None:
+    """A service whose wind blows harder than in what it was trained on."""
+    chance = random.Random(1)
+
+    def rows(many: int, later: float) -> list[dict[str, Any]]:
+        return [{"wind": chance.gauss(10 + later, 3), "carrier": chance.choice(["AA", HOSTILE])} for _ in range(many)]
+
+    kept = references.put(into.store, count.of_frame(polars.DataFrame(rows(2000, 0))))
+    made = Reference(PROJECT, "", "delays", "r4", references.TRAINING, "history", kept, 2000, 0, clock.now_us())
+    into.database.write(lambda tx: references.keep(tx, made))
+    spools = Spools(into.home.predictions, into.database, into.store, into.home.store)
+    spools.predict([("a", rows(600, 9.0), [1.5] * 600)], "r4")
+    spools.tell([{"request_id": "a", "truth": 3.5}])
+    spools.collector().look()
+    assert looking.look(into.database, into.store, PLACE, "r4") is not None
 
 
 def _nightly(tx: Transaction) -> None:

@@ -21,7 +21,7 @@ from support.web import request
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     with pages.filled(tmp_path_factory.mktemp("drift") / "home") as filled:
-        pages.busy(filled)
+        pages.busy(filled, drifts=False)
         with pages.shown(filled) as served:
             yield served
 

@@ -23,6 +23,7 @@ SAME = re.compile(
     r"r\d|r\d → r\d|run-\d|(?:test|prod)#\d|id|day|origin|EWR|LOG_LEVEL|debug|info|predict|delay\.depth|depth \d|environments\.\w+|"
     r"Begin|Train deeper trees|Add weather features|Load the new files|Score the night's flights|<script>.*|"
     r"[✓✗–●!] \w+|[\d.,]+ ?(?:/s|m?s|min)|\d{4}-\d\d-\d\d\S*|auc [\d.]+(?:, prod [\d.]+)?|(?:\w+, )+\w+|"
+    r"wind|carrier|AA|late|late prod|flights/prod/delays|\d+[hd]|mae 2, rmse 2, bias -2|"
     r"answers are late|bo|incident/\d|flights · Ciranda|prod#4 \(r4\) → r3"
 )
 

@@ -14,11 +14,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ciranda.web.pages import portuguese
+from ciranda.web.pages import portuguese, timelines
 
 DEFAULT = "en"
 LANGUAGES: Mapping[str, str] = {"en": "English", "pt": "Português"}
-TABLES: Mapping[str, Mapping[str, str]] = {"en": {}, "pt": portuguese.TABLE}
+TABLES: Mapping[str, Mapping[str, str]] = {"en": {}, "pt": {**timelines.TABLES["pt"], **portuguese.TABLE}}
 _SPOKEN = ("alt", "aria-label", "data-label", "data-live", "data-refused", "data-silent", "placeholder", "title")
 _SILENT = ("code", "pre", "script", "style")  # elements that hold what a machine says or takes
 _JINJA = re.compile(r"(\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\})", re.DOTALL)

@@ -352,7 +352,9 @@ def test_a_clone_has_nothing_of_the_infrastructure_of_what_is_cloned(site: Groun
 
     with pytest.raises(errors.Refused, match="secrets that are not set for staging: DB_PASSWORD"):
         cloned()
-    site.database.write(lambda tx: secrets.put(tx, site.key, "toy", "staging", "DB_PASSWORD", b"of staging", actor="ana"))
+    site.database.write(
+        lambda tx: secrets.put(tx, site.key, "toy", "staging", "DB_PASSWORD", b"of staging", actor="ana")
+    )
     made = cloned()
     assert made.config["DB_HOST"] == revisions.Value("nowhere", "default")
     assert settings.values(site.database, "toy", "staging") == {}

@@ -14,7 +14,7 @@ setup: .venv/ready
 .venv/ready: scripts/setup.py requirements/dev.txt pyproject.toml examples/flights/requirements.txt
 	@$(PYTHON) scripts/setup.py
 
-# Two minutes: real flights, real traffic, bad pushes refused, a release rolled back, processes killed.
+# Four minutes: the whole loop on real flights, judged from outside.
 demo: setup
 	@$(BIN)/ciranda demo
 

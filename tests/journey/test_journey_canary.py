@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from support import server
-from support.project import Project
+from support.project import CIRANDA, Project
 from support.server import Server, eventually
 
 DECLARED = """
@@ -128,8 +128,10 @@ def test_a_bad_release_is_caught_and_a_good_one_passes(tmp_path: Path) -> None:
             before = sum(clients.got.values())
             eventually(lambda: sum(clients.got.values()) > before + 50, "answers again")
             assert share(toy) == ("r3", 25)
+            following = toy.start(str(CIRANDA), "rollout", "--follow")
             eventually(lambda: toy.ciranda("rollout", "resume", "-e", "prod").code == 0, "control takes words")
-            followed = toy.ciranda("rollout", "--follow").succeeds().out
+            followed, _ = following.communicate(timeout=120)
+            assert following.returncode == 0, followed
             toy.ciranda("wait", "r3", "-e", "prod").succeeds()
             assert "prod 100 %  passed" in followed
         assert clients.got["r3", 500] == 0

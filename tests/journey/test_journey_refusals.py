@@ -550,9 +550,13 @@ def _fill(folder: Path, left: int = 0) -> None:
     """Fill the disk but for so many bytes."""
     fill = folder / "fill"
     fill.unlink(missing_ok=True)
-    found = os.statvfs(folder)
     descriptor = os.open(fill, os.O_WRONLY | os.O_CREAT)
     try:
-        os.posix_fallocate(descriptor, 0, max(found.f_bavail * found.f_frsize - left, 4096))
+        for _ in range(20):  # somebody else may write between the look and the act
+            found = os.statvfs(folder)
+            with suppress(OSError):
+                os.posix_fallocate(descriptor, 0, max(found.f_bavail * found.f_frsize - left, 4096))
+                return
+        raise AssertionError(f"{folder} cannot be filled")
     finally:
         os.close(descriptor)

@@ -1,9 +1,10 @@
 """A small story in pure Python, to play the demo's acts in seconds: sensors, what level is usual, a service that tells it."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
-from ciranda.demo.story import Edit, Night, Nightly, Story, Trail, incoming, leave, replace
+from ciranda.demo.story import Edit, Night, Nightly, Season, Story, Trail, incoming, leave, replace
 
 FILES = {
     "ciranda.toml": """\
@@ -145,6 +146,134 @@ def night(day: int, *, wrong: int = 0, reasons: tuple[str, ...] = ()) -> Night:
     return Night(leave(f"{date}.csv", text), f"the sensors of {date}", date, len(values), reasons)
 
 
+SEASON_FILES = {
+    "ciranda.toml": """\
+[project]
+name = "rooms"
+owner = "@house"
+pipeline = "pipeline.py"
+
+[sources]
+read = { files = "INCOMING/warm-*.csv", keep = true }
+
+[checks]
+code = ["python -m unittest -q tests.test_warm"]
+
+[services.warm]
+predict = "service:predict"
+uses = ["usual"]
+predictions = {}
+
+[config.ARCHIVE]
+type = "str"
+default = ""
+
+[reactions.learn]
+on = "drift"
+do = "retrain"
+ask_first = 0
+
+[environments.prod]
+rollout = { steps = [10, 50, 100], quiet = "promote", at_most = 10, objective = 0.05 }
+""",
+    "pipeline.py": """\
+import polars as pl
+
+from ciranda import dataset, log, model
+
+
+@dataset
+def readings(read: pl.DataFrame) -> pl.DataFrame:
+    return read
+
+
+@model
+def usual(readings: pl.DataFrame) -> dict:
+    log(rows=readings.height)
+    return {"warm": readings["warm"].mean()}
+""",
+    "service.py": """\
+from dataclasses import dataclass
+
+
+@dataclass
+class Room:
+    warm: float
+    number: int
+
+
+def predict(rows: list[Room], usual: dict) -> list[float]:
+    return [round(row.warm - usual["warm"], 3) for row in rows]
+""",
+    "tests/__init__.py": "",
+    "tests/test_warm.py": "import unittest\n\n\nclass Warm(unittest.TestCase):\n    pass\n",
+    "infra/main.tf": """\
+terraform {
+  required_providers {
+    shelf = { source = "example.com/ciranda/shelf" }
+  }
+}
+resource "shelf_box" "archive" {
+  name  = "rooms"
+  label = "kept"
+}
+""",
+}
+
+
+def warm(middle: int) -> list[tuple[float, int]]:
+    """Rooms, some of them warmer than others."""
+    return [(middle + number * 7 % 20 / 2, number % 20) for number in range(400)]
+
+
+def rooms(name: str, middle: int) -> Callable[[Path], None]:
+    """A file of rooms that somebody leaves."""
+    return leave(
+        f"warm-{name}.csv", "warm,number\n" + "".join(f"{warmth},{number}\n" for warmth, number in warm(middle))
+    )
+
+
+def asked(middle: int) -> tuple[bytes, ...]:
+    return tuple(json.dumps({"warm": warmth, "number": number}).encode() for warmth, number in warm(middle))
+
+
+def write_rooms(folder: Path) -> None:
+    for name, text in SEASON_FILES.items():
+        if not name.startswith("infra/"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text.replace("INCOMING", str(incoming(folder))))
+    rooms("winter", 10)(folder)
+
+
+def build(folder: Path) -> None:
+    (folder / "infra").mkdir()
+    (folder / "infra" / "main.tf").write_text(SEASON_FILES["infra/main.tf"])
+    replace("ciranda.toml", "[environments.prod]\n", '[environments.prod]\ninfra = "infra/"\n')(folder)
+
+
+def learn(folder: Path) -> None:
+    (folder / "tests" / "first.py").write_text("NUMBER = 0\n")
+
+
+SEASON = Season(
+    project="rooms",
+    service="warm",
+    column="warm",
+    model="usual",
+    write=write_rooms,
+    before=asked(10),
+    after=asked(30),
+    arrive=rooms("summer", 30),
+    shown="summer arrives",
+    flawed=Edit(
+        "Weigh by the number",
+        replace("service.py", "    return [", "    _ = [1 / row.number for row in rows]\n    return ["),
+    ),
+    share=0.05,
+    ground=Edit("A box for the rooms", build),
+    setting="ARCHIVE",
+    lesson=Edit("The first room is a room: closes item/1", learn),
+)
 STORY = Story(
     project="sensors",
     service="levels",
@@ -174,4 +303,5 @@ STORY = Story(
         wrong=frozenset(f"s{number:03d}" for number in range(12)),
     ),
     trail=Trail(200, 200, "id = 's007'", "data/readings.csv", READINGS[7].rstrip("\n")),
+    season=SEASON,
 )

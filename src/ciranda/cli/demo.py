@@ -6,11 +6,12 @@ import signal
 import sys
 from pathlib import Path
 
-from ciranda.demo import data, flights, play, prepare
+from ciranda.demo import acts, data, flights, play, prepare
 from ciranda.demo.screen import Screen
 
 EXAMPLE = """\
-  ciranda demo            # two minutes, and nothing is left behind
+  ciranda demo            # four minutes, and nothing is left behind
+  ciranda demo --quick    # the first nine acts
   ciranda demo --keep     # leaves everything up, for you to play with"""
 INTERRUPTED = 130
 
@@ -24,10 +25,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--break",
         dest="broken",
         type=int,
-        choices=range(1, 10),
+        choices=range(1, 15),
         metavar="ACT",
-        help="break one act (1-9) on purpose, to see that the judge sees it: the demo then ends with 1",
+        help="break one act (1-14) on purpose, to see that the judge sees it: the demo then ends with 1",
     )
+    parser.add_argument("--quick", action="store_true", help="play the first nine acts alone, in under two minutes")
     parser.add_argument(
         "--prepare", action="store_true", help="only fetch what it needs, so that it can be played offline afterwards"
     )
@@ -43,7 +45,8 @@ def main(given: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, interrupted)
     try:
         story = flights.story(data.ensure(screen.say))
-        said = play.play(story, screen, home=home, keep=given.keep, broken=given.broken)
+        script = acts.QUICK if given.quick else acts.ACTS
+        said = play.play(story, screen, home=home, keep=given.keep, broken=given.broken, script=script)
     except KeyboardInterrupt:
         screen.say("\nstopped; nothing was left behind")
         return INTERRUPTED

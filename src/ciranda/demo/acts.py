@@ -1,10 +1,10 @@
-"""The nine acts. Each does something as a person would, watches from outside, and returns what it found."""
+"""The acts. Each does something as a person would, watches from outside, and returns what it found."""
 
 import re
 import time
 from collections.abc import Callable
 
-from ciranda.demo import judge, nights, page, processes, trail
+from ciranda.demo import canary, ground, judge, lessons, nights, page, processes, summer, trail
 from ciranda.demo.judge import Finding, Said
 from ciranda.demo.scene import BACK, LIVE, Act, Play, Played
 from ciranda.demo.story import Edit, Story
@@ -204,4 +204,10 @@ ACTS = (
     Act(7, "One command, and the old release is back", rolls_back),
     Act(8, "kill -9: control, then the gateway", survives),
     Act(9, "One screen that tells the state of the loop, and a page", tells),
+    Act(10, "A release fails one request in twenty: the canary goes back", canary.goes_back),
+    Act(11, "Summer arrives: drift, a new model, and it takes over", summer.arrives),
+    Act(12, "Infrastructure changes with a release; a hand is found out", ground.changes),
+    Act(13, "An incident, its review, and the commit that closes it", lessons.reviewed),
+    Act(14, "How well it is delivered, from the ledger alone", lessons.delivered),
 )
+QUICK = ACTS[:9]

@@ -9,25 +9,13 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from ciranda.demo import planned
+from ciranda.demo import examples, planned, seasons
 from ciranda.demo.story import Edit, Story, incoming, replace
-from ciranda.kernel import errors
 
 SAMPLE = 499  # every so many flights one is asked about: 675 of them, from the whole year
 WEATHER = ("temp", "humid", "wind_speed", "precip", "pressure", "visib")
 FIRST = {"day": "2013-07-22", "hour": 19, "minute": 45, "carrier": "EV", "origin": "EWR", "distance": 1000}
 STORM = {"temp": 81.0, "humid": 90.0, "wind_speed": 20.0, "precip": 0.3, "pressure": 1001.0, "visib": 2.0}
-
-
-def example() -> Path:
-    """The folder of the example project: inside the installed package, or in the repository that it is built from."""
-    here = Path(__file__).resolve().parent
-    for folder in (here / "example", here.parents[2] / "examples" / "flights"):
-        if (folder / "ciranda.toml").exists():
-            return folder
-    raise errors.NotFound(
-        "the flights example is not in this installation", where=str(here), hint="pip install --force-reinstall ciranda"
-    )
 
 
 def story(data: Path) -> Story:
@@ -38,7 +26,10 @@ def story(data: Path) -> Story:
 
     def write(folder: Path) -> None:
         shutil.copytree(
-            example(), folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", ".*", "data")
+            examples.folder("flights"),
+            folder,
+            dirs_exist_ok=True,
+            ignore=shutil.ignore_patterns("__pycache__", ".*", "data"),
         )
         (folder / "data" / "flights").mkdir(parents=True)
         for month, rows in months.items():
@@ -80,6 +71,7 @@ def story(data: Path) -> Story:
         changed="delay",
         nightly=planned.nightly(header, months["07"]),
         trail=planned.trail(header, months),
+        season=seasons.season(examples.folder("seasons"), data / "weather.csv", header, months),
     )
 
 

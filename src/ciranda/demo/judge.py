@@ -234,6 +234,94 @@ def tells(what: str, text: str, wanted: Sequence[str]) -> Finding:
     )
 
 
+def went_back(push: Said, old: str) -> Finding:
+    """The push's own lines say that the canary failed, and what answers again."""
+    said = " ".join(line.removeprefix("remote:").strip() for line in push.text.splitlines())
+    right = "✗" in said and f"back to {old}" in said
+    return Finding(
+        right, f"the push says that it went back to {old}" if right else f"the push does not say: back to {old}"
+    )
+
+
+def caught(answers: Sequence[Answer], old: str, share: float, most: float, ended: float) -> list[Finding]:
+    """Some requests failed, all of the candidate's, far fewer than would have if everybody had got it; then none."""
+    failed = [answer for answer in answers if answer.failed]
+    strange = [answer for answer in failed if answer.release in ("", old)]
+    later = [answer for answer in answers if answer.began > ended]
+    late = [answer for answer in later if answer.failed or answer.release != old]
+    expected = round(share * len(answers))
+    right = 0 < len(failed) <= max(most * len(answers), 1)
+    return [
+        Finding(right, f"{len(failed):,} of {len(answers):,} requests failed; about {expected:,} had everybody got it"),
+        Finding(not strange, f"{len(strange):,} of them were answered by {old}{reasons(strange)}"),
+        Finding(
+            bool(later) and not late, f"after that {len(later):,} requests went to {old}, {len(late):,} of them failed"
+        ),
+    ]
+
+
+def columns(drift: Mapping[str, Any]) -> list[str]:
+    """The columns of which it is told that they drift."""
+    return [found["column_name"] for subject in drift.get("subjects", ()) for found in subject.get("open", ())]
+
+
+def drifted(drift: Mapping[str, Any], column: str) -> Finding:
+    """It is told that a column drifts."""
+    found = columns(drift)
+    return Finding(column in found, f"drift is found in {', '.join(found) or 'no column'}")
+
+
+def reacted(told: Mapping[str, Any], release: str) -> Finding:
+    """What is told of a reaction leads from drift to the release that answers now."""
+    chain = [f"{link.get('what', '')} {link.get('state', '')}" for link in told.get("chain", ())]
+    right = told.get("state") == "done" and bool(release) and any(f"release {release} " in link for link in chain)
+    return Finding(right, f"one chain of {len(chain)} links leads from drift to {release or 'no release'}")
+
+
+def built(push: Said, state: Mapping[str, Any], made: Collection[object]) -> Finding:
+    """The push says what infrastructure it brings, Ciranda keeps its state, and the thing is there."""
+    resources = len(state.get("resources", ()))
+    right = "to add" in push.text and resources == len(made) > 0
+    return Finding(right, f"with the release come {resources} of its resources, {len(made)} there to be seen")
+
+
+def moved(drift: Said) -> Finding:
+    """What was changed by hand is found."""
+    right = drift.code == 2 and "by hand" in drift.text
+    return Finding(right, "what was changed by hand is found" if right else f"nothing is found ({drift.code})")
+
+
+def timeline(review: str) -> Finding:
+    """The draft of the review has what the ledger knows of the failure."""
+    right = "did not become live" in review
+    text = "its timeline, made from the ledger, has the release that did not become live"
+    return Finding(right, text if right else "its timeline lacks the release that did not become live")
+
+
+def items(found: Sequence[Mapping[str, Any]], title: str) -> Finding:
+    """The action of the review became an item that somebody owns."""
+    right = [item.get("title") for item in found] == [title] and bool(found[0].get("owner"))
+    return Finding(
+        right, f"of its actions comes {len(found)} item{'s' * (len(found) != 1)}{', owned' if right else ''}"
+    )
+
+
+def closed(found: Sequence[Mapping[str, Any]], commit: str) -> Finding:
+    """The first item was closed by the commit that names it."""
+    by = (found[0].get("commit_sha") or "") if found else ""
+    return Finding(bool(commit) and by == commit, f"item 1 is closed by {by[:7] or 'nothing'}")
+
+
+def delivery(figures: Mapping[str, Any]) -> list[Finding]:
+    """The four figures are there, and the release that went back counts as a failed change."""
+    deployments, rate, lead = figures.get("deployments") or 0, figures.get("rate") or 0.0, figures.get("lead") or {}
+    return [
+        Finding(deployments >= 3, f"{deployments} deployments"),
+        Finding(0 < rate < 1, f"{rate:.0%} of the changes failed: the release that went back is counted"),
+        Finding(bool(lead.get("count")) and bool(figures.get("restore")), "lead time and time to restore are measured"),
+    ]
+
+
 def first_of(answers: Sequence[Answer], release: str) -> Answer | None:
     """The first answer, by when it came, that carries the release."""
     carried = [answer for answer in answers if answer.release == release and not answer.failed]

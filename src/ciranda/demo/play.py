@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ciranda.demo import acts, scene
+from ciranda.demo import acts, ground, scene
 from ciranda.demo.judge import Outcome
 from ciranda.demo.screen import Screen
 from ciranda.demo.stage import Stage
@@ -29,20 +29,32 @@ def play(
     """
     began = time.monotonic()
     outcomes: list[Outcome] = []
+    script, left_out = playable(script)
     screen.say(f"Ciranda plays the whole loop on {story.introduction}")
     with stage_of(story, home, keep=keep) as stage, traffic_of(stage, story) as traffic:
         set_up(stage, story, screen)
-        playing = scene.Play(stage, screen, story, traffic, broken)
-        for act in script:
-            outcomes.append(performed(act, playing))
-            if not outcomes[-1].observed:
-                break
+        with second_of(scene.Play(stage, screen, story, traffic, broken)) as playing:
+            for act in script:
+                outcomes.append(performed(act, playing))
+                if not outcomes[-1].observed:
+                    break
         traffic.stop()
         seconds = time.monotonic() - began
         screen.ending(outcomes, len(script), seconds)
+        for text in left_out:
+            screen.say(text)
         if keep:
             farewell(stage, screen)
     return summary(outcomes, seconds, story, script)
+
+
+def playable(script: Sequence[scene.Act]) -> tuple[list[scene.Act], list[str]]:
+    """The acts that can be played on this machine, and why others cannot."""
+    lacks = ground.missing()
+    left = [act for act in script if act.play is ground.changes and lacks]
+    return [act for act in script if act not in left], [
+        f"act {act.number} was not played: it needs {lacks}" for act in left
+    ]
 
 
 @contextmanager
@@ -63,6 +75,16 @@ def traffic_of(stage: Stage, story: Story) -> Iterator[Traffic]:
         yield traffic
     finally:
         traffic.stop()
+
+
+@contextmanager
+def second_of(playing: scene.Play) -> Iterator[scene.Play]:
+    """The traffic of the second project, which begins in an act, ends with the performance."""
+    try:
+        yield playing
+    finally:
+        if playing.second is not None:
+            playing.second.traffic.stop()
 
 
 def set_up(stage: Stage, story: Story, screen: Screen) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from ciranda.demo.judge import Answer, Finding, Said
 from ciranda.demo.screen import Screen
 from ciranda.demo.stage import Stage
-from ciranda.demo.story import Edit, Story, harmless
+from ciranda.demo.story import Edit, Season, Story, harmless
 from ciranda.demo.traffic import Client, Traffic
 
 PUSH = 200.0  # seconds for a push with its gate
@@ -17,6 +17,7 @@ BACK = 20.0  # seconds for what was killed or rolled back to answer again
 AFTER = 1.0  # seconds of traffic to look at once an act is over
 RATE = 150.0  # requests a second: steady, and a machine of two cores has room for the rest
 CLIENTS = 8
+CROWD = 100.0  # requests a second of the second project, which is trained and judged meanwhile
 
 
 @dataclass(slots=True)
@@ -33,6 +34,7 @@ class Play:
     releases: list[str] = field(default_factory=list)  # in the order in which they first answered
     answers: list[bytes] = field(default_factory=list)  # to the probe, of each of these releases
     held: bool = False  # whether production was rolled back, which holds it
+    second: "Second | None" = None  # the project of the season, once it is live
 
     @property
     def address(self) -> str:
@@ -41,18 +43,19 @@ class Play:
     def breaks(self, act: int) -> bool:
         return self.broken == act
 
-    def push(self) -> Said:
+    def push(self, stage: Stage | None = None) -> Said:
         """`git push ciranda main`, its lines shown as they come."""
         self.screen.command("git push ciranda main")
-        return self.stage.git("push", "ciranda", "main", timeout=PUSH, show=self.screen.line)
+        return (stage or self.stage).git("push", "ciranda", "main", timeout=PUSH, show=self.screen.line)
 
-    def commit(self, edit: Edit, *, act: int) -> str:
+    def commit(self, edit: Edit, *, act: int, stage: Stage | None = None) -> str:
         """Make the edit, or a harmless one where the act is broken on purpose, and commit it."""
-        (harmless if self.breaks(act) else edit.apply)(self.stage.tree)
+        where = stage or self.stage
+        (harmless if self.breaks(act) else edit.apply)(where.tree)
         if edit.shown:
             self.screen.say(edit.shown)
         self.screen.command(f'git commit -am "{edit.subject}"')
-        return self.stage.commit(edit.subject)
+        return where.commit(edit.subject)
 
     def probe(self) -> Answer:
         """The one request whose answer tells the models apart, on a connection of its own."""
@@ -60,6 +63,22 @@ class Play:
 
     def watched(self, mark: int) -> list[Answer]:
         """The traffic since a mark and a little longer, so that what an act broke late is seen too."""
+        over = time.monotonic() + AFTER
+        self.traffic.wait(lambda answer: answer.began > over, after=mark, timeout=BACK)
+        return self.traffic.since(mark)
+
+
+@dataclass(slots=True)
+class Second:
+    """The project of the season on the same server: its tree, its traffic, and the release that answers now."""
+
+    stage: Stage
+    traffic: Traffic
+    live: str
+    main: str
+
+    def watched(self, mark: int) -> list[Answer]:
+        """Its traffic since a mark and a little longer."""
         over = time.monotonic() + AFTER
         self.traffic.wait(lambda answer: answer.began > over, after=mark, timeout=BACK)
         return self.traffic.since(mark)
@@ -77,7 +96,7 @@ class Act:
     play: Callable[[Play], Played]
 
 
-def address(stage: Stage, story: Story) -> str:
+def address(stage: Stage, story: Story | Season) -> str:
     """Where the gateway answers for production's service."""
     return f"{stage.gateway}/{story.project}/prod/{story.service}/"
 

@@ -1,6 +1,7 @@
 """The stage: a temporary home and repository, a server on free ports of 127.0.0.1, driven as a person drives them: by command."""
 
 import contextlib
+import copy
 import json
 import os
 import shlex
@@ -12,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,13 @@ class Stage:
         self.tree.mkdir()
         self.port, self.gateway_port = free_ports(2)
         self.environment = environment(os.environ, self.home)
+
+    def beside(self, project: str) -> "Stage":
+        """The same home and server, with another project beside the first one; it ends with that."""
+        other = copy.copy(self)
+        other.project, other.tree = project, self.folder / project
+        other.tree.mkdir()
+        return other
 
     @property
     def folders(self) -> list[Path]:
@@ -83,11 +91,11 @@ class Stage:
         """The command line of the Ciranda that plays."""
         return self.run(*ciranda(*arguments), timeout=timeout, show=show, home=home)
 
-    def told(self, *arguments: str, timeout: float = 60.0) -> dict[str, Any]:
-        """What a command tells as JSON; empty where it ends otherwise than with 0 or tells nothing."""
+    def told(self, *arguments: str, timeout: float = 60.0, codes: Collection[int] = (0,)) -> dict[str, Any]:
+        """What a command tells as JSON; empty where it ends otherwise than with one of `codes`, or tells nothing."""
         said = self.ciranda(*arguments, "--json", timeout=timeout)
         try:
-            found = json.loads(said.text) if said.code == 0 else {}
+            found = json.loads(said.text) if said.code in codes else {}
         except ValueError:
             return {}
         return found if isinstance(found, dict) else {}

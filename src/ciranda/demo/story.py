@@ -50,6 +50,26 @@ class Trail:
 
 
 @dataclass(frozen=True, slots=True)
+class Season:
+    """A second project, whose world changes while it is watched: what it is asked before and after, and what arrives."""
+
+    project: str
+    service: str
+    column: str  # what is not what it was
+    model: str  # what is made anew
+    write: Callable[[Path], None]  # the first commit's files
+    before: tuple[bytes, ...]  # what the traffic asks, one request each
+    after: tuple[bytes, ...]
+    arrive: Callable[[Path], None]  # the files of the new season; given the working tree, left outside of it
+    shown: str
+    flawed: Edit  # a release that answers some requests with an error
+    share: float  # of the requests that it answers so
+    ground: Edit  # a release that brings infrastructure of its own
+    setting: str  # the configuration value that comes of it
+    lesson: Edit  # what was learnt from the flawed one; its subject closes the first item
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
     """A project to play with. `probe` is one request whose answer tells the first model from the better one."""
 
@@ -66,6 +86,7 @@ class Story:
     changed: str  # the model
     nightly: Nightly
     trail: Trail
+    season: Season
 
 
 def incoming(tree: Path) -> Path:

@@ -10,6 +10,7 @@ import os
 import select
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -129,8 +130,9 @@ class Bench:
 
     def _confined(self, argv: Sequence[str]) -> list[str]:
         place = self.workshop.home / program.FOLDER
+        own = Path(sys.prefix)  # providers that are written in Python may run in ours, wherever it lies
         return confine.wrap(
-            argv, readable=[place, self.program.resolve().parent], writable=[self.folder, self.module, place / "plugins"],
+            argv, readable=[place, own, self.program.resolve().parent], writable=[self.folder, self.module, place / "plugins"],
             hidden=[self.workshop.home], directory=self.module, die_with_parent=True, info_fd=0,
         )  # fmt: skip
 

@@ -302,13 +302,20 @@ class _Attempt:
                     found += references.folders(references.entries(self._parts.store, version.digest))
         return found
 
-    def _describe(self) -> Mapping[str, Any]:
-        """What the pipeline declares, asked of a worker that stays for the first step. Raises prepare.Problem."""
+    def _describe(self, *, again: bool = True) -> Mapping[str, Any]:
+        """What the pipeline declares, asked of a worker that stays for the first step. Raises prepare.Problem.
+
+        A worker that dies meanwhile is started once more, as for a step.
+        """
         worker = workers.Worker(self._work(), 0)
         self._first.append(worker)
         try:
             logs, answer = worker.ask({"type": "describe"}, _DESCRIBE)
         except workers.Gone as gone:
+            if again:
+                self._first.remove(worker)
+                worker.end()
+                return self._describe(again=False)
             raise prepare.Problem(f"the process that imported the pipeline died: {gone}") from gone
         except TimeoutError:
             raise prepare.Problem(f"importing the pipeline took longer than {_DESCRIBE:g} s") from None

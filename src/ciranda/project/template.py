@@ -19,6 +19,7 @@ SECTIONS = (
     "environments",
     "alerts",
     "objectives",
+    "reactions",
     "notify",
     "data",
     "keep",

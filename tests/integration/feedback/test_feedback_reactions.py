@@ -64,7 +64,7 @@ def test_errors_take_production_back_once_and_hold_it(house: House) -> None:
     house.live("c2")
     house.happens("alert.fired", "r2", rule="errors", metric="errors")
     (one,) = house.look()
-    assert (one.state, one.rule.name, one.why, one.asked) == ("done", "back", "alert.fired of r2", False)
+    assert (one.state, one.rule.name, one.why, one.asked) == ("done", "back", "within its bounds", False)
     assert one.led is not None
     target = revisions.by_id(house.database, one.led[1])
     assert (target.cause, target.actor, target.release) == (
@@ -74,7 +74,7 @@ def test_errors_take_production_back_once_and_hold_it(house: House) -> None:
     house.site.reach(target)
     house.happens("alert.fired", "r1", rule="errors", metric="errors")
     assert [(one.state, one.why) for one in house.look()] == [
-        ("done", "alert.fired of r2"),
+        ("done", "within its bounds"),
         ("skipped", "r1 is itself what was gone back to: further back is for a person to say"),
     ]
     told = [one for one in events.after(house.database, 0) if one.kind.startswith("reaction.")]

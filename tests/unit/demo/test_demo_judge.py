@@ -177,3 +177,67 @@ def test_a_row_comes_from_the_line_that_git_has_there() -> None:
 def test_words_are_told_as_whole_ones() -> None:
     assert judge.tells("it", "prod  r1 #3, held", ["prod", "r1", "held"]).ok
     assert not judge.tells("it", "prod  r10", ["r1"]).ok
+
+
+def test_a_canary_is_caught_when_only_its_own_requests_failed_and_few_of_them() -> None:
+    good = [answer(number) for number in range(1000)]
+    bad = [answer(number, "r2", status=500) for number in range(5)]
+    after = [answer(2000 + number) for number in range(10)]
+    assert holds(judge.caught([*good, *bad, *after], "r1", 0.05, 0.02, 1500))
+    assert not holds(judge.caught([*good, *after], "r1", 0.05, 0.02, 1500)), "nothing was there to be caught"
+    assert not holds(judge.caught([*good, *bad * 10, *after], "r1", 0.05, 0.02, 1500)), "too many"
+    assert not holds(judge.caught([*good, answer(1, "r1", status=500), *after], "r1", 0.05, 0.02, 1500)), "of another"
+    assert not holds(judge.caught([*good, *bad], "r1", 0.05, 0.02, 1500)), "nothing came after"
+    assert not holds(judge.caught([*good, *bad, answer(2000, "r2")], "r1", 0.05, 0.02, 1500)), "it is still there"
+
+
+def test_a_push_that_went_back_says_to_what() -> None:
+    said = "remote:   prod   10 % ✗ 5 of 90 requests failed: at least\nremote:    twice as often; back to r1\n"
+    assert holds(judge.went_back(Said(0, said, 1), "r1"))
+    assert not holds(judge.went_back(Said(0, said, 1), "r2"))
+    assert not holds(judge.went_back(Said(0, "remote: prod ✓ live", 1), "r1"))
+
+
+def test_drift_is_found_in_the_column_that_moved() -> None:
+    told = {"subjects": [{"open": [{"column_name": "temp"}]}, {"open": []}]}
+    assert judge.columns(told) == ["temp"]
+    assert holds(judge.drifted(told, "temp"))
+    assert not holds(judge.drifted(told, "hour"))
+    assert not holds(judge.drifted({}, "temp"))
+
+
+def test_a_reaction_leads_to_the_release_that_answers() -> None:
+    chain = [{"what": "temp drifts", "state": "happened"}, {"what": "release r4", "state": "made"}]
+    assert holds(judge.reacted({"state": "done", "chain": chain}, "r4"))
+    assert not holds(judge.reacted({"state": "asking", "chain": chain}, "r4"))
+    assert not holds(judge.reacted({"state": "done", "chain": chain}, "r5"))
+    assert not holds(judge.reacted({"state": "done", "chain": chain}, ""))
+
+
+def test_infrastructure_is_there_when_the_push_the_state_and_the_world_say_so() -> None:
+    push, state = Said(0, "infra: 1 to add", 1), {"resources": [{}]}
+    assert holds(judge.built(push, state, ["box"]))
+    assert not holds(judge.built(Said(0, "", 1), state, ["box"]))
+    assert not holds(judge.built(push, state, []))
+    assert not holds(judge.built(push, {}, ["box"]))
+    assert holds(judge.moved(Said(2, "label kept → by hand", 1)))
+    assert not holds(judge.moved(Said(0, "nothing", 1)))
+
+
+def test_a_review_becomes_an_item_that_a_commit_closes() -> None:
+    item = {"title": "a test", "owner": "@data", "commit_sha": "abc"}
+    assert holds(judge.timeline("r2 did not become live: 10 %"))
+    assert not holds(judge.timeline(""))
+    assert holds(judge.items([item], "a test"))
+    assert not holds(judge.items([], "a test"))
+    assert not holds(judge.items([item | {"owner": ""}], "a test"))
+    assert holds(judge.closed([item], "abc"))
+    assert not holds(judge.closed([item], "def"))
+    assert not holds(judge.closed([], ""))
+
+
+def test_delivery_counts_the_release_that_went_back() -> None:
+    figures = {"deployments": 3, "rate": 0.25, "lead": {"count": 3}, "restore": {"count": 1}}
+    assert holds(judge.delivery(figures))
+    for wrong in ({"rate": None}, {"rate": 0.0}, {"deployments": None}, {"lead": None}, {"restore": None}):
+        assert not holds(judge.delivery(figures | wrong))

@@ -198,7 +198,12 @@ def test_the_runtime_imports_nothing_but_itself_and_the_standard_library() -> No
                 top = name.split(".")[0]
                 if top not in sys.stdlib_module_names and top != "ciranda":
                     outside.setdefault(top, set()).add(file.stem)
-    assert outside == {"msgspec": {"predict", "spool"}, "uvloop": {"server"}, "httptools": {"http"}, "uvicorn": {"asgi"}}
+    assert outside == {
+        "msgspec": {"predict", "spool"},
+        "uvloop": {"server"},
+        "httptools": {"http"},
+        "uvicorn": {"asgi"},
+    }
 
 
 def test_the_wheel_is_the_same_whenever_it_is_assembled() -> None:

@@ -3,6 +3,7 @@
 import http.client
 import json
 import random
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -110,6 +111,9 @@ def test_what_moves_is_named(up: Server, bikes: Project) -> None:
     ride(up, 3)
     up.kill("control")  # whatever it was at
     server.eventually(lambda: kept(bikes) == 1500, "a new control goes on")
+    assert re.search(
+        r"1,500 predictions   last \d+ (s|min) ago", bikes.ciranda("predictions", "-e", "prod").succeeds().out
+    )
 
     told = bikes.ciranda("predictions", "demand", "-e", "prod", "--where", "temp > 20", "--json").succeeds().json
     (release,) = told["releases"]

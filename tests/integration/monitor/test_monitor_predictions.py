@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -151,16 +150,6 @@ def test_two_collectors_at_once_take_each_segment_once(spools: Spools, monkeypat
     with pytest.raises(errors.Fenced):
         first.look()
     assert requests(spools) == ["a"]
-
-
-def test_a_clock_that_nobody_has_set_does_not_make_rows_old(spools: Spools, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr(time, "time_ns", lambda: 1_795_394_979_000)  # half an hour after 1970
-        spools.predict([("a", {"x": 1}, 1)])
-    before_us = clock.now_us()
-    assert spools.collector().look() == 1
-    (kept,) = batches.kept(spools.database, "flights")
-    assert before_us <= kept.from_us == kept.until_us <= clock.now_us()
 
 
 def test_names_like_patterns_are_names_where_types_differ(spools: Spools) -> None:

@@ -1,8 +1,8 @@
 """Records of segments as tables: a row a prediction, a column for each value of its inputs and of its output.
 
-`request_id`, `row` (its place in the request), `at` (µs UTC; what cannot be is the time of collecting), the inputs under their own
-names, and the output as `prediction`, or, of an object, `prediction.NAME`. An input that has the name of another column is
-`input.NAME`. What is neither a number, a text nor true or false is JSON.
+`request_id`, `row` (its place in the request), `at` (µs UTC), the inputs under their own names, and the output as `prediction`, or, of an
+object, `prediction.NAME`. An input that has the name of another column is `input.NAME`. What is neither a number, a text nor true or
+false is JSON.
 """
 
 import json
@@ -18,7 +18,6 @@ from ciranda.runtime import spool
 OWN = ("request_id", "row", "at", "release", "prediction", "truth", "rating")
 COLUMNS = 400  # of one table
 _LONGEST_ID = 200
-_EARLIEST_US = 1_577_836_800_000_000  # 2020 UTC: what is said to be older comes from a clock that nobody has set
 _WIDEST = 1 << 63
 
 
@@ -44,7 +43,7 @@ class Rows:
                 inputs, outputs = msgspec.json.decode(rows), msgspec.json.decode(answers)
                 if not isinstance(inputs, list) or not isinstance(outputs, list) or len(inputs) != len(outputs):
                     raise ValueError("as many answers as rows")
-                known = {"request_id": request[:_LONGEST_ID], "at": _at(at_us, now_us)}
+                known = {"request_id": request[:_LONGEST_ID], "at": min(at_us, now_us)}
                 made = [
                     known | {"row": place} | _inputs(given) | _output(answer)
                     for place, (given, answer) in enumerate(zip(inputs, outputs, strict=True))
@@ -52,7 +51,7 @@ class Rows:
                 self.predictions += made
             case [spool.FEEDBACK, int() as at_us, bytes() as text]:
                 for request, row, truth, rating in msgspec.json.decode(text):
-                    one = {"request_id": str(request)[:_LONGEST_ID], "row": int(row), "at": _at(at_us, now_us)}
+                    one = {"request_id": str(request)[:_LONGEST_ID], "row": int(row), "at": min(at_us, now_us)}
                     self.feedback.append(one | {"truth": truth, "rating": None if rating is None else float(rating)})
             case [spool.DROPPED, int() as count] if 0 < count < _WIDEST >> 20:
                 self.dropped += count
@@ -115,11 +114,6 @@ def together(frames: Sequence[Any]) -> Any:
             for each in frames
         ]
         return polars.concat(texts, how="diagonal_relaxed")
-
-
-def _at(said_us: int, now_us: int) -> int:
-    """When it was, by the instance's clock, or now where that cannot be."""
-    return said_us if _EARLIEST_US <= said_us <= now_us else now_us
 
 
 def _inputs(row: Any) -> dict[str, Any]:

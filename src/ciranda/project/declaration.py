@@ -116,9 +116,7 @@ class Environment:
     config: dict[str, Scalar] = field(default_factory=dict)
     line: int = 0
     approvals: int = 0  # users who must approve the plan of a release before it enters
-    secrets: tuple[
-        str, ...
-    ] = ()  # names; the commands of `verify` have their values as files, its Terraform as variables
+    secrets: tuple[str, ...] = ()  # names; `verify` has their values as files, Terraform as variables
     infra: str = ""  # a folder of Terraform or OpenTofu, relative to the tree
     infra_check: float = 3600.0  # seconds between looks for its drift
     rollout: Rollout | None = None  # by which steps a release enters; None: at once

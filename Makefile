@@ -20,8 +20,7 @@ demo: setup
 
 # Every test: unit, integration and journey.
 test: setup
-	@$(BIN)/pytest -m "not alone"
-	@$(BIN)/pytest -m alone -n 0
+	@$(BIN)/pytest
 
 # What must hold before a commit: lint, format, types, layers, dead code, documentation. CI runs exactly this.
 check: setup

@@ -1,7 +1,6 @@
-"""The demo as a person runs it, on real flights; and, on a small story, each of its acts broken once: the judge must see it."""
+"""The demo on a small story: all of its acts, and some of them broken on purpose, which the judge must see. CI plays it on real flights."""
 
 import io
-import json
 import os
 import signal
 import subprocess
@@ -14,8 +13,8 @@ from ciranda.demo import acts, data, play, processes
 from ciranda.demo.screen import Screen
 from support.demo import STORY
 
-NEEDS = {broken: (1,) if broken == 1 else (1, broken) for broken in range(1, 10)} | {7: (1, 4, 7), 10: (10,)}
-"""The acts that an act follows from, and itself. What the acts after the tenth find is judged in unit tests."""
+NEEDS = {1: (1,), 4: (1, 4), 8: (1, 8), 10: (10,)}
+"""Acts that are broken here, each with those that it follows from; what each act finds is judged in unit tests."""
 
 
 def played(script: tuple[int, ...], *, broken: int | None, home: Path) -> tuple[dict[str, object], str]:
@@ -56,24 +55,3 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     assert demo.returncode == 130
     assert processes.of_home(home) == []
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.alone
-@pytest.mark.timeout(400)
-def test_the_demo_on_real_flights(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "ciranda.cli.main", "demo", "--json", "--home", str(tmp_path / "home")]
-    demo = subprocess.run(command, capture_output=True, text=True, check=False, timeout=380)
-    assert demo.returncode == 0, demo.stderr + demo.stdout
-    said = json.loads(demo.stdout)
-    assert [act["act"] for act in said["acts"]] == [act.number for act in acts.ACTS], "none was left out"
-    assert all(act["outcome"] for act in said["acts"])
-    figures = {act["act"]: act["figures"] for act in said["acts"]}
-    assert figures[4]["failed"] == 0
-    assert figures[7]["failed"] == 0
-    assert figures[7]["first_answer_seconds"] < 5
-    assert figures[5]["failed"] == 0
-    assert figures[5]["wrong_rows"] > 100
-    assert 0 < figures[10]["failed"] < figures[10]["requests"] * 0.02
-    assert figures[6]["request"].endswith(figures[4]["release"])
-    assert processes.of_home(tmp_path / "home") == []
-    assert max(len(line) for line in demo.stderr.splitlines()) <= 80

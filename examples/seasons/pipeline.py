@@ -8,8 +8,9 @@ from sklearn.metrics import roc_auc_score
 
 from ciranda import check, dataset, live, log, model
 
+from features import SEEN
+
 LATE = 15  # minutes
-SEEN = ["hour", "distance", "temp", "humid", "wind_speed", "precip", "pressure", "visib"]
 
 
 @dataset

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier
 
-from pipeline import SEEN
+from features import SEEN
 
 
 @dataclass
@@ -24,7 +23,7 @@ class Flight:
     visib: float | None = None  # miles
 
 
-def predict(rows: list[Flight], delay: HistGradientBoostingClassifier) -> list[float]:
+def predict(rows: list[Flight], delay) -> list[float]:
     """P(more than 15 minutes late), in the order of the rows."""
     return delay.predict_proba(table(rows))[:, 1].round(4).tolist()
 

@@ -30,6 +30,7 @@ def played(script: tuple[int, ...], *, broken: int | None, home: Path) -> tuple[
 def test_every_act_is_observed_on_a_small_story(tmp_path: Path) -> None:
     said, seen = played(tuple(act.number for act in acts.ACTS), broken=None, home=tmp_path / "home")
     assert said["observed"], seen
+    assert [line for line in seen.splitlines() if len(line) > 80] == []
 
 
 @pytest.mark.parametrize("broken", NEEDS)

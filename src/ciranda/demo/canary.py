@@ -39,7 +39,7 @@ def begins(play: Play) -> Second:
     play.traffic.stop()  # the first project has played its part: one crowd is enough for the machine
     stage = play.stage.beside(season.project)
     season.write(stage.tree)
-    play.screen.say(f"a second project on the same server: {season.project}")
+    play.screen.line(f"a second project on the same server: {season.project}")
     stage.repository()
     stage.commit("The first season")
     stage.must(play.push(stage), "git push")

@@ -33,7 +33,7 @@ def changes(play: Play) -> Played:
     made = second.stage.told("infra", "state", "-e", "prod")
     boxes = sorted(shelf.iterdir())
     if boxes and not play.breaks(12):
-        play.screen.say(f"somebody edits {boxes[0].name} by hand")
+        play.screen.line(f"somebody edits {boxes[0].name} by hand")
         boxes[0].write_text("by hand", encoding="utf-8")
     play.screen.command("ciranda infra drift -e prod")
     drift = second.stage.ciranda("infra", "drift", "-e", "prod", timeout=BACK * 2, show=play.screen.line)

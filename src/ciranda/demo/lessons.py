@@ -26,7 +26,7 @@ def reviewed(play: Play) -> Played:
     timeline = draft.read_text(encoding="utf-8")
     action = "" if play.breaks(13) else f"\n- [ ] {ACTION} (@data)\n"
     draft.write_text(timeline + action, encoding="utf-8")
-    play.screen.say(f"incident-1.md: a person writes what was learnt, and an action: {ACTION}")
+    play.screen.line(f"incident-1.md: a person writes what was learnt, and an action: {ACTION}")
     told(play, second, "review", "1", "--take", "incident-1.md")
     draft.unlink()
     items = second.stage.told("item", "list").get("items", [])

@@ -44,7 +44,7 @@ def night(play: Play, this: Night, *, arrives: bool = True) -> Said:
     """What is left for the job lies there, and the job has run."""
     if arrives:
         this.arrive(play.stage.tree)
-        play.screen.say(this.shown)
+        play.screen.line(this.shown)
     job = play.story.nightly.job
     play.screen.command(f"ciranda job run {job} -e prod")
     return play.stage.ciranda("job", "run", job, "-e", "prod", timeout=JOB, show=play.screen.line)

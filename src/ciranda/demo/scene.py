@@ -53,7 +53,7 @@ class Play:
         where = stage or self.stage
         (harmless if self.breaks(act) else edit.apply)(where.tree)
         if edit.shown:
-            self.screen.say(edit.shown)
+            self.screen.line(edit.shown)
         self.screen.command(f'git commit -am "{edit.subject}"')
         return where.commit(edit.subject)
 

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import random
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from ciranda.demo.story import Edit, Season, incoming, leave, replace
 
 WINTER, SUMMER = ("01", "02", "03"), ("06", "07")
 ASKED = 4_000  # requests of a season, each about one flight
+GOLDEN = 0.6180339887498949  # steps of this share of a circle leave no part of it out
 WEATHER = ("temp", "humid", "wind_speed", "precip", "pressure", "visib")
 COLUMNS = ("id", "day", "hour", "origin", "carrier", "distance", *WEATHER, "delay")
 LAST = 20  # o'clock: one flight of a winter in twenty leaves in this hour
@@ -38,9 +38,7 @@ def season(example: Path, weather: Path, header: str, months: dict[str, list[str
     winter, summer = ([row for month in season for row in rows[month]] for season in (WINTER, SUMMER))
 
     def write(folder: Path) -> None:
-        shutil.copytree(
-            example, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", ".*", "infra")
-        )
+        shutil.copytree(example, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", ".*"))
         for month in WINTER:
             leave(name(month), text(rows[month]))(folder)
         flown = json.dumps(f"{incoming(folder)}/flown-*.csv")
@@ -51,7 +49,6 @@ def season(example: Path, weather: Path, header: str, months: dict[str, list[str
             leave(name(month), text(rows[month]))(folder)
 
     def ground(folder: Path) -> None:
-        shutil.copytree(example / "infra", folder / "infra")
         replace("ciranda.toml", "[environments.prod]\n", '[environments.prod]\ninfra = "infra/"\n')(folder)
 
     def lesson(folder: Path) -> None:
@@ -74,7 +71,7 @@ def season(example: Path, weather: Path, header: str, months: dict[str, list[str
             shown=f"service.py: a division by the hours that are left until {LAST}:00",
         ),
         share=sum(int(row["hour"]) == LAST for row in winter) / len(winter),
-        ground=Edit("An archive for the flights", ground, shown='ciranda.toml: infra = "infra/"; infra/main.tf'),
+        ground=Edit("An archive for the flights", ground, shown='ciranda.toml: infra = "infra/"'),
         setting="ARCHIVE",
         lesson=Edit(
             "The last hour of the day is tested: closes item/1", lesson, shown="tests/test_service.py: the last hour"
@@ -111,9 +108,9 @@ def text(rows: list[dict[str, str]]) -> str:
 
 
 def requests(rows: list[dict[str, str]]) -> tuple[bytes, ...]:
-    """What the service is asked: flights of the whole season in no order, the same ones every time."""
-    chosen = random.Random(2013).sample(rows, min(ASKED, len(rows)))
-    return tuple(json.dumps(request(row)).encode() for row in chosen)
+    """What the service is asked: flights in an order in which any thousand in a row are spread over the whole season."""
+    places = [int(len(rows) * (number * GOLDEN % 1.0)) for number in range(min(ASKED, len(rows)))]
+    return tuple(json.dumps(request(rows[place])).encode() for place in places)
 
 
 def request(row: Row) -> dict[str, object]:

@@ -19,7 +19,7 @@ def arrives(play: Play) -> Played:
     second.traffic.stop()
     if not play.breaks(11):
         season.arrive(second.stage.tree)
-    play.screen.say(season.shown)
+    play.screen.line(season.shown)
     second.traffic = canary.asked(play, season.before if play.breaks(11) else season.after)
     second.traffic.start()
     began = time.monotonic()

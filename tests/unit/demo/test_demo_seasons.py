@@ -28,7 +28,7 @@ def test_the_winter_is_there_before_the_summer_arrives(tmp_path: Path) -> None:
     incoming = tmp_path / "incoming"
     assert sorted(path.name for path in incoming.iterdir()) == [f"flown-2013-0{month}.csv" for month in (1, 2, 3)]
     assert f'"{incoming}/flown-*.csv"' in (tree / "ciranda.toml").read_text()
-    assert not (tree / "infra").exists()
+    assert "infra =" not in (tree / "ciranda.toml").read_text()
     season.arrive(tree)
     assert len(list(incoming.iterdir())) == 5
     rows = list(csv.DictReader((incoming / "flown-2013-01.csv").read_text().splitlines()))
@@ -42,7 +42,7 @@ def test_requests_have_what_is_known_and_the_same_ones_every_time(tmp_path: Path
     assert first.before == again.before
     asked = [json.loads(body) for body in first.before]
     assert len(asked) == 45
-    assert sum("temp" in one for one in asked) == 1
+    assert any("temp" in one for one in asked)
     assert all("pressure" not in one for one in asked)
     assert first.share == 1 / 15
 

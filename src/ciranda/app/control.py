@@ -34,6 +34,7 @@ from ciranda.environment import (
     observe,
     plans,
     reconcile,
+    reviewing,
     revisions,
     saved_plans,
     secrets,
@@ -278,7 +279,7 @@ class Control:
 
     def _review(self, name: str, *, note: str, actor: str) -> dict[str, Any]:
         project, place, number = emergencies.parse(name)
-        done = self.database.write(lambda tx: emergencies.review(tx, project, place, number, note=note, actor=actor))
+        done = self.database.write(lambda tx: reviewing.review(tx, project, place, number, note=note, actor=actor))
         return {"emergency": emergencies.document(done), "project": project, "environment": place}
 
     def _refuse_worse(self, project: str, release: str, environment: str) -> None:

@@ -16,7 +16,7 @@ from ciranda.project import (
     layers,
     names,
     notify,
-    predictions,
+    prediction_keys,
     problems,
     reactions,
     rollout_keys,
@@ -156,7 +156,7 @@ def _service(name: str, table: Table) -> Service:
         table.text("owner"),
         table.line,
         _secrets(table),
-        predictions.read(table),
+        prediction_keys.read(table),
     )
 
 

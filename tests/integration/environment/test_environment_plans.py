@@ -8,7 +8,7 @@ from ciranda.access import roles, tokens, users
 from ciranda.app import applying
 from ciranda.app.views import diff
 from ciranda.app.views import plan as views
-from ciranda.environment import emergencies, holds, moves, plans, revisions, saved_plans, settings
+from ciranda.environment import emergencies, holds, moves, plans, reviewing, revisions, saved_plans, settings
 from ciranda.kernel import errors, events, migrations
 from ciranda.kernel.database import Transaction
 from ciranda.project import declaration
@@ -267,7 +267,7 @@ def test_nothing_enters_what_is_frozen_but_the_way_back_and_an_emergency(site: S
 
 
 def review(tx: Transaction, one: emergencies.Emergency, actor: str) -> emergencies.Emergency:
-    return emergencies.review(tx, "flights", one.environment, one.number, note="it was right", actor=actor)
+    return reviewing.review(tx, "flights", one.environment, one.number, note="it was right", actor=actor)
 
 
 def test_where_nothing_stands_in_the_way_there_is_no_emergency(site: Site) -> None:

@@ -271,7 +271,6 @@ SEASON = Season(
     ),
     share=0.05,
     ground=Edit("A box for the rooms", build),
-    setting="ARCHIVE",
     lesson=Edit("The first room is a room: closes item/1", learn),
 )
 STORY = Story(

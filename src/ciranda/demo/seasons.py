@@ -72,7 +72,6 @@ def season(example: Path, weather: Path, header: str, months: dict[str, list[str
         ),
         share=sum(int(row["hour"]) == LAST for row in winter) / len(winter),
         ground=Edit("An archive for the flights", ground, shown='ciranda.toml: infra = "infra/"'),
-        setting="ARCHIVE",
         lesson=Edit(
             "The last hour of the day is tested: closes item/1", lesson, shown="tests/test_service.py: the last hour"
         ),

@@ -65,7 +65,6 @@ class Season:
     flawed: Edit  # a release that answers some requests with an error
     share: float  # of the requests that it answers so
     ground: Edit  # a release that brings infrastructure of its own
-    setting: str  # the configuration value that comes of it
     lesson: Edit  # what was learnt from the flawed one; its subject closes the first item
 
 

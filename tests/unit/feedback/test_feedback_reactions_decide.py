@@ -21,7 +21,7 @@ LIVE = Place("r7", moving=False, held=False, went_back=False, brought_by="ana")
 
 
 def past(state: decide.State = "done", ago: float = 7200.0, *, under_way: bool = False) -> Past:
-    return Past(state, NOW - int(ago * S), False, under_way)
+    return Past(state, NOW - int(ago * S), under_way)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_however_often_it_happens_the_acts_are_bounded(
         if decision.answer != "skip":
             asked += decision.answer == "ask"
             acts.append(now)
-            history.insert(0, Past("done", now, decision.answer == "ask", False))
+            history.insert(0, Past("done", now, False))
     assert all(later - one >= int(cool_down) * S for one, later in pairwise(acts))
     assert all(sum(0 <= act - one < decide.DAY_US for act in acts) <= at_most for one in acts)
     assert asked == min(ask_first, len(acts))

@@ -44,7 +44,6 @@ class Past:
 
     state: State
     at_us: int
-    asked: bool
     under_way: bool  # what it set going has not come to its end
 
 

@@ -75,7 +75,7 @@ class Reactor:
         )
 
     def _past(self, one: rows.Reaction) -> Past:
-        return Past(one.state, one.at_us, one.asked, one.state == "acting" or self._under_way(one))
+        return Past(one.state, one.at_us, one.state == "acting" or self._under_way(one))
 
     def _under_way(self, one: rows.Reaction) -> bool:
         if one.led is None:
